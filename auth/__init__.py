@@ -1,0 +1,1 @@
+"""The gate: who is asking; stands apart from everything else of ours."""

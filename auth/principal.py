@@ -1,0 +1,90 @@
+"""Who is asking: the verified facts about a caller, and nothing about what they may see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class RoleClaim:
+    """One role and where it holds.
+
+    `role` is a word such as TEACHER; `region_code` a division code (GB/T 2260 or hub-local);
+    `school_code` the ten-digit school code; `class_keys` the classes taught or attended.
+    """
+
+    role: str
+    region_code: str | None = None
+    school_code: str | None = None
+    class_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A verified account. `(issuer, subject)` is its identity; keys of persons never print."""
+
+    issuer: str
+    subject: str
+    level: str
+    roles: tuple[RoleClaim, ...] = ()
+    person_key: str | None = field(default=None, repr=False)
+    children_keys: tuple[str, ...] = field(default=(), repr=False)
+    scopes: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
+
+
+def role_from(values: Mapping[str, Any]) -> RoleClaim:
+    """A RoleClaim from plain data. Raises ValueError on an unknown key or a value of another type."""
+    _only(values, {"role", "region_code", "school_code", "class_keys"})
+    return RoleClaim(
+        role=_text(values.get("role"), "role"),
+        region_code=_optional(values.get("region_code"), "region_code"),
+        school_code=_optional(values.get("school_code"), "school_code"),
+        class_keys=_texts(values.get("class_keys", ()), "class_keys"),
+    )
+
+
+def principal_from(values: Mapping[str, Any], *, issuer: str) -> Principal:
+    """A Principal from plain data (a persona, or decoded claims).
+
+    Keys: subject, level, roles (list of role data), person_key, children_keys, scopes, purposes.
+    Raises ValueError on an unknown key or a value of another type.
+    """
+    keys = {"subject", "level", "roles", "person_key", "children_keys", "scopes", "purposes"}
+    _only(values, keys)
+    roles = values.get("roles", ())
+    if not isinstance(roles, list | tuple) or not all(isinstance(role, Mapping) for role in roles):
+        raise ValueError("roles")
+    return Principal(
+        issuer=issuer,
+        subject=_text(values.get("subject"), "subject"),
+        level=_text(values.get("level"), "level"),
+        roles=tuple(role_from(role) for role in roles),
+        person_key=_optional(values.get("person_key"), "person_key"),
+        children_keys=_texts(values.get("children_keys", ()), "children_keys"),
+        scopes=_texts(values.get("scopes", ()), "scopes"),
+        purposes=_texts(values.get("purposes", ()), "purposes"),
+    )
+
+
+def _only(values: Mapping[str, Any], keys: set[str]) -> None:
+    if unknown := sorted(str(key) for key in values if key not in keys):
+        raise ValueError(f"unknown keys: {', '.join(unknown)}; known: {', '.join(sorted(keys))}")
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 255:
+        raise ValueError(name)
+    return value
+
+
+def _optional(value: object, name: str) -> str | None:
+    return None if value is None else _text(value, name)
+
+
+def _texts(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(name)
+    return tuple(_text(item, name) for item in value)

@@ -1,0 +1,1 @@
+"""The tongues: one protocol a file; they know no GraphQL."""

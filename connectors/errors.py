@@ -1,0 +1,69 @@
+"""What can go wrong at a source, sorted by what the hub does next.
+
+* SourceError        pass this source over, and say so in the answer
+  x Unavailable      ... after retrying; a remembered answer will do
+    + TimedOut
+    + Overloaded     ... no sooner than `retry_after`
+  x Refused          ... at once; the address or our credentials need a human
+    + Untrusted      ... its certificate or address is not one we may talk to
+  x Malformed        ... at once; the owner of the source needs to hear of it
+  x Unanswerable     ... at once; it was asked something it never offered (a fault of ours)
+
+Callers never read a message: the class says what to do, `code` says it to the client.
+"""
+
+from __future__ import annotations
+
+
+class SourceError(Exception):
+    """A source did not give a usable answer; `detail` is for operators and holds no personal data."""
+
+    code = "SOURCE_UNAVAILABLE"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Unavailable(SourceError):
+    """No answer: connection refused, reset, 502, 503, 504. Worth another try, a remembered answer will do."""
+
+
+class TimedOut(Unavailable):
+    """The deadline passed before a whole answer had arrived."""
+
+    code = "SOURCE_TIMEOUT"
+
+
+class Overloaded(Unavailable):
+    """The source asks for patience (429, 503 with Retry-After); `retry_after` in seconds."""
+
+    code = "SOURCE_OVERLOADED"
+
+    def __init__(self, detail: str, retry_after: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class Refused(SourceError):
+    """The source answers, but not us: 401, 403, 404 of an endpoint, wrong credentials."""
+
+    code = "SOURCE_REFUSED"
+
+
+class Untrusted(Refused):
+    """The address is outside the allowed networks, or its certificate does not hold."""
+
+    code = "SOURCE_TLS"
+
+
+class Malformed(SourceError):
+    """An answer that is none: not the promised format, too large, contradicting itself, or a 500."""
+
+    code = "SOURCE_BAD_RESPONSE"
+
+
+class Unanswerable(SourceError):
+    """The look-up asks for a kind or filter that this source does not declare."""
+
+    code = "SOURCE_CANNOT"

@@ -1,0 +1,1 @@
+"""Each tongue's other half as a real server; imports nothing of ours."""

@@ -1,0 +1,83 @@
+"""One twin as a process of its own: `python -m connectors.sandbox TWIN`; prints one JSON line when ready.
+
+Ends on SIGTERM, or when its standard input ends, so that no twin outlives who started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+
+from connectors.sandbox.country import Country
+from connectors.sandbox.frame import served
+from connectors.sandbox.twins import BUNDLE_COUNTY, TABLES_COUNTY, TWINS
+
+
+async def _serve(country: Country, name: str, port: int, ended: asyncio.Event) -> None:
+    async with served(TWINS[name](country), port) as twin:
+        _ready(url=twin.url)
+        await ended.wait()
+
+
+async def _data_centre(country: Country, folder: Path, ended: asyncio.Event) -> None:
+    centre = import_module("connectors.sandbox.sql").DataCentre()
+    await centre.start(folder, country)
+    try:
+        _ready(url=centre.url, server=centre.pid, password=centre.password)
+        await ended.wait()
+    finally:
+        await centre.stop()
+
+
+def _files(country: Country, folder: Path) -> None:
+    import_module("connectors.sandbox.tables").write(folder / "tables", country, TABLES_COUNTY)
+    import_module("connectors.sandbox.oneroster").write_bundle(folder / "bundle.zip", country, BUNDLE_COUNTY)
+    _ready(url=str(folder))
+
+
+def _ready(**said: object) -> None:
+    print(json.dumps({"ready": True, "pid": os.getpid(), **said}, ensure_ascii=False), flush=True)
+
+
+async def _until_told(run: Callable[[asyncio.Event], asyncio.Future[None]]) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    loop.add_reader(sys.stdin.fileno(), lambda: os.read(sys.stdin.fileno(), 4096) or ended.set())
+    await run(ended)
+
+
+def main() -> None:
+    """Parse the command line and run one twin."""
+    parser = argparse.ArgumentParser(prog="python -m connectors.sandbox", description=__doc__)
+    parser.add_argument("twin", choices=[*TWINS, "data-centre", "files"])
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--scale", default="demo", choices=["demo", "city"])
+    parser.add_argument("--today", type=date.fromisoformat, default=None)
+    parser.add_argument("--resources", type=int, default=None)
+    parser.add_argument("--folder", type=Path, default=Path())
+    told = parser.parse_args()
+    country = Country(told.scale, today=told.today, resources=told.resources)
+    if told.twin == "files":
+        _files(country, told.folder)
+    elif told.twin == "data-centre":
+        asyncio.run(
+            _until_told(lambda ended: asyncio.ensure_future(_data_centre(country, told.folder, ended)))
+        )
+    else:
+        asyncio.run(
+            _until_told(lambda ended: asyncio.ensure_future(_serve(country, told.twin, told.port, ended)))
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The meeting room: composes, asks, remembers, reports."""

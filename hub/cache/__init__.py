@@ -1,0 +1,1 @@
+"""What the hub remembers: two tiers, one key an audience, dead at once when its tag says so."""

@@ -1,0 +1,179 @@
+"""Search for one viewer and one request: the `Catalogue` port of the graph."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aiodataloader import DataLoader
+
+from hub.catalogue.documents import record_of
+from hub.catalogue.question import MOST_FIRST, Place, Search, counts_of, dimensions, page_of, understood
+from hub.catalogue.standing import account, harvestable, held, offering, stale
+from hub.catalogue.state import States
+from hub.clock import Clock
+from hub.mongo import Collection, Document, StorageError
+from hub.sources.asking import Joined
+from hub.sources.directory import SourceDirectory
+from hub.sources.merging import Told
+from hub.sources.registry import Registry
+from schema.graph.context import CatalogueHits, Entity, Facet, Found
+from schema.model.words import Kind
+
+PATIENCE = 3.0
+"""Seconds that the database may work on one part of an answer."""
+MOST_COPIES = 20
+"""Records of one work that are shown; a name that more than these bear names no work."""
+
+_Found = tuple[int, Document]
+
+
+class Searching:
+    """One request's view of the catalogue. Nothing here raises for a database that is away."""
+
+    def __init__(
+        self, kept: Collection, states: States, registry: Registry, directory: SourceDirectory, clock: Clock,
+        every: float,
+    ) -> None:  # fmt: skip
+        self._kept = kept
+        self._states = states
+        self._registry = registry
+        self._directory = directory
+        self._clock = clock
+        self._every = every
+        self._copies: DataLoader[str, list[Document]] = DataLoader(
+            self._copies_of,  # type: ignore[arg-type]  # an error in a key's place is raised for that key
+            max_batch_size=200,
+        )
+
+    async def search(
+        self,
+        text: str,
+        *,
+        filters: Mapping[str, Sequence[str]],
+        facets: Sequence[str] = (),
+        first: int = 20,
+        after: str = "",
+    ) -> CatalogueHits | None:
+        """A page of matches, best first, with the total and the facets asked for.
+
+        None: no catalogue now, since the database is away or nothing has been harvested yet.
+        Raises `BadCursor`, and `ValueError` for a filter or facet that there is not.
+        """
+        counted = dimensions(facets)
+        first = max(0, min(first, MOST_FIRST))
+        try:
+            states = await self._states.all()
+            known = harvestable(self._registry)
+            if not any(held(states.get(code, {})) for code in known):
+                return None
+            only = known if states.keys() - known.keys() else None
+            search = await asyncio.to_thread(understood, text, filters, after, only_sources=only)
+            page, (total, counts) = await asyncio.gather(
+                self._page(search, first + 1), self._counts(search, counted)
+            )
+        except StorageError:
+            return None
+        return CatalogueHits(self._found(search, page, first, total, states, filters), counts)
+
+    async def same_as(self, key: str) -> tuple[Entity, ...]:
+        """The other records of the same work, none when nobody can tell; keys of one tick travel together."""
+        try:
+            copies = await self._copies.load(key)
+            states = await self._states.all() if copies else {}
+        except StorageError:
+            return ()
+        shown = (self._entity(copy, states) for copy in copies)
+        return tuple(entity for entity in shown if entity is not None)
+
+    async def _page(self, search: Search, wanted: int) -> list[_Found]:
+        """The next matches, tier by tier until the page is full."""
+        found: list[_Found] = []
+        start = search.after.tier if search.after else 0
+        for tier in range(start, len(search.tiers) if search.match is not None else 0):
+            limit = wanted - len(found)
+            if limit <= 0:
+                break
+            rows = await self._kept.aggregate(page_of(search, tier, limit), limit=limit, seconds=PATIENCE)
+            found += [(tier, row) for row in rows]
+        return found
+
+    async def _counts(self, search: Search, counted: Sequence[str]) -> tuple[int, tuple[Facet, ...]]:
+        if search.match is None:
+            return 0, ()
+        rows = await self._kept.aggregate(counts_of(search, counted), limit=1, seconds=PATIENCE)
+        row = rows[0] if rows else {}
+        total = row["total"][0]["count"] if row.get("total") else 0
+        return total, tuple(
+            Facet(name, value["_id"], value["count"]) for name in counted for value in row.get(name, ())
+        )
+
+    def _found(
+        self, search: Search, page: Sequence[_Found], first: int, total: int,
+        states: Mapping[str, Mapping[str, Any]], filters: Mapping[str, Sequence[str]],
+    ) -> Found:  # fmt: skip
+        shown = [(tier, row, self._entity(row, states)) for tier, row in page[:first]]
+        open_to = [(tier, row, entity) for tier, row, entity in shown if entity is not None]
+        return Found(
+            tuple(entity for _, _, entity in open_to),
+            account(self._asked(filters), states, self._clock.epoch(), self._every),
+            total if len(open_to) == len(shown) else None,
+            len(page) > first,
+            tuple(search.cursor(Place(tier, row["rank"], row["_id"])) for tier, row, _ in open_to),
+        )
+
+    def _asked(self, filters: Mapping[str, Sequence[str]]) -> list[Joined]:
+        """The sources that the filters do not rule out."""
+        only, levels = set(filters.get("source") or ()), set(filters.get("level") or ())
+        known = harvestable(self._registry)
+        return [
+            one for one in offering(self._registry)
+            if (not only or one.face.code in only)
+            and (one.face.code in known or not levels or one.face.level in levels)
+        ]  # fmt: skip
+
+    def _entity(self, document: Document, states: Mapping[str, Mapping[str, Any]]) -> Entity | None:
+        """A document as the viewer may see it; None for one whose source has just left."""
+        record = record_of(document)
+        face = self._registry.face(record.source)
+        if face is None:
+            return None
+        old = stale(states.get(record.source, {}), self._clock.epoch(), self._every)
+        return self._directory.shown(self._directory.specs[Kind.RESOURCE], [Told(record, face.level, old)])
+
+    async def _copies_of(self, keys: list[str]) -> list[list[Document] | StorageError]:
+        """For each key the documents that share a work with it, other sources' first of one name."""
+        try:
+            own = {row["_id"]: row for row in await self._kept.find(
+                {"_id": {"$in": keys}}, limit=len(keys), fields={"works": 1, "source": 1}
+            )}  # fmt: skip
+            names = sorted({name for row in own.values() for name in row["works"]})
+            groups = await self._groups(names)
+        except StorageError as error:
+            return [error] * len(keys)
+        return [_others(own[key], groups) if key in own else [] for key in keys]
+
+    async def _groups(self, names: list[str]) -> dict[str, list[Document]]:
+        """The documents that bear each name, none for a name that too many bear."""
+        if not names:
+            return {}
+        groups: dict[str, list[Document]] = {name: [] for name in names}
+        limit = max(1, len(names) * (MOST_COPIES + 1))
+        fields = {"works": 1, "source": 1, "record": 1}
+        for row in await self._kept.find({"works": {"$in": names}}, limit=limit, fields=fields):
+            for name in row["works"]:
+                if name in groups:
+                    groups[name].append(row)
+        return {name: rows for name, rows in groups.items() if len(rows) <= MOST_COPIES + 1}
+
+
+def _others(own: Document, groups: Mapping[str, Iterable[Document]]) -> list[Document]:
+    """Whoever has the same file, and whoever else's source has one of the same name; in order of key."""
+    found = {
+        row["_id"]: row
+        for name in own["works"]
+        for row in groups.get(name, ())
+        if row["_id"] != own["_id"] and (name.startswith("file:") or row["source"] != own["source"])
+    }
+    return [found[key] for key in sorted(found)][:MOST_COPIES]

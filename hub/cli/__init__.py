@@ -1,0 +1,1 @@
+"""The hub for operators: one file a command."""

@@ -1,0 +1,57 @@
+"""A server on its port, inside a running loop: shared by the demonstration and by `serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from hub.settings import Server
+
+
+class PortTaken(RuntimeError):
+    """The address cannot be listened on; the message says what to do."""
+
+
+def bound(settings: Server) -> socket.socket:
+    """The listening socket; raises `PortTaken`."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((settings.host, settings.port))
+    except OSError as error:
+        sock.close()
+        raise PortTaken(
+            f"不能监听 {settings.host}:{settings.port}：{error.strerror}；换一个端口，或停掉占用它的程序 / "
+            f"cannot listen there: choose another port, or stop what uses it"
+        ) from None
+    return sock
+
+
+@contextlib.asynccontextmanager
+async def serving(app: ASGIApp, settings: Server) -> AsyncIterator[str]:
+    """Serve `app` until the block ends; yields its address. Signals stay the caller's."""
+    sock = bound(settings)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, ws="none",
+        h11_max_incomplete_event_size=32_768, timeout_keep_alive=20, server_header=False,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    setattr(server, "capture_signals", contextlib.nullcontext)  # noqa: B010 - signals are the command's
+    task = asyncio.create_task(server.serve(sockets=[sock]))
+    try:
+        while not server.started:
+            if task.done():
+                await task
+                raise PortTaken("服务未能启动 / the server did not start")
+            await asyncio.sleep(0.01)
+        yield f"http://{settings.host}:{sock.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        sock.close()

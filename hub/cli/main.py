@@ -1,0 +1,185 @@
+"""`rongtong`: the hub for operators. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+
+Every command takes `--json`; progress is shown to people only; `NO_COLOR` is kept. Parts are imported when
+a command needs them, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="融通：五级教育系统的 GraphQL 联邦中心 / a GraphQL hub for five levels of education systems.",
+)  # fmt: skip
+sources = typer.Typer(no_args_is_help=True, help="已接入的来源 / joined sources.")
+app.add_typer(sources, name="sources")
+
+Config = Annotated[
+    Path, typer.Option("--config", "-c", envvar="RONGTONG_CONFIG", help="设置文件 / settings file.")
+]
+Json = Annotated[bool, typer.Option("--json", help="输出一行 JSON / print one line of JSON.")]
+Url = Annotated[
+    str, typer.Option(envvar="RONGTONG_URL", help="运行中的中心的地址 / address of a running hub.")
+]
+As = Annotated[str, typer.Option("--as", help="演示人物 / demo persona: teacher, pupil, guardian, officer …")]
+DEFAULT = Path("rongtong.toml")
+LOCAL = "http://127.0.0.1:8000"
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="端口，0 由系统选 / port; 0: any.")] = 8000,
+    scale: Annotated[str, typer.Option(help="demo 或 city / demo or city.")] = "demo",
+    folder: Annotated[Path, typer.Option(help="状态目录 / state folder.")] = Path(".rongtong/demo"),
+    resources: Annotated[int | None, typer.Option(help="省级资源数 / resources of the province.")] = None,
+    as_json: Json = False,
+) -> None:
+    """启动演示：数据库、五级沙盒与中心 / start the database, the sandbox country and the hub."""
+    from hub.cli.demo import run
+
+    run(port=port, scale=scale, folder=folder, resources=resources, as_json=as_json)
+
+
+@app.command()
+def serve(config: Config = DEFAULT) -> None:
+    """按设置文件运行中心 / run the hub with a settings file."""
+    from hub.cli.serve import run
+
+    run(config)
+
+
+@app.command()
+def query(
+    file: Annotated[str, typer.Argument(help="查询文件，- 为标准输入 / query file, - for standard input.")],
+    variables: Annotated[str, typer.Option(help="JSON 变量 / variables as JSON.")] = "{}",
+    url: Url = LOCAL,
+    persona: As = "",
+    token: Annotated[str, typer.Option(envvar="RONGTONG_TOKEN", help="访问令牌 / access token.")] = "",
+    provenance: Annotated[bool, typer.Option(help="附来源说明 / with provenance.")] = False,
+    as_json: Json = False,
+) -> None:
+    """向运行中的中心提问 / ask a running hub."""
+    from hub.cli.query import run
+
+    run(file, variables, url, persona, token, provenance, as_json)
+
+
+@app.command()
+def explain(
+    file: Annotated[str, typer.Argument(help="查询文件，- 为标准输入 / query file, - for standard input.")],
+    variables: Annotated[str, typer.Option(help="JSON 变量 / variables as JSON.")] = "{}",
+    config: Config = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """不提问，只说明会问谁、为何 / say which source would be asked for what, and why; nobody is asked."""
+    from hub.cli.explain import run
+
+    run(file, variables, config, as_json)
+
+
+@app.command()
+def harvest(
+    source: Annotated[
+        list[str] | None, typer.Argument(help="来源代码，缺省为全部 / sources; all by default.")
+    ] = None,
+    config: Config = DEFAULT,
+    from_start: Annotated[bool, typer.Option(help="从头采集 / from the start.")] = False,
+    as_json: Json = False,
+) -> None:
+    """采集资源目录，可中断续采 / harvest resource metadata; resumes where it was interrupted."""
+    from hub.cli.harvest import run
+
+    run(source or [], config, from_start, as_json)
+
+
+@app.command()
+def doctor(config: Config = DEFAULT, as_json: Json = False) -> None:
+    """体检：时钟、磁盘、端口、数据库、来源，附办法 / check everything, with a fix for each finding."""
+    from hub.cli.doctor import run
+
+    run(config, as_json)
+
+
+@app.command()
+def token(
+    persona: Annotated[str, typer.Option("--as", help="演示人物 / demo persona.")],
+    folder: Annotated[Path, typer.Option(help="演示的状态目录 / the demonstration's folder.")] = Path(
+        ".rongtong/demo"
+    ),
+    as_json: Json = False,
+) -> None:
+    """演示人物的令牌 / a token for a demo persona; development only."""
+    from hub.cli.token import run
+
+    run(persona, folder, as_json)
+
+
+@app.command()
+def sdl() -> None:
+    """打印图的 SDL / print the graph's SDL."""
+    from schema.graph.build import sdl as text
+
+    sys.stdout.write(text())
+
+
+@sources.command("list")
+def sources_list(config: Config = DEFAULT, as_json: Json = False) -> None:
+    """列出来源及其所供 / list the sources and what they offer."""
+    from hub.cli.sources import show
+
+    show(config, as_json)
+
+
+@sources.command("check")
+def sources_check(config: Config = DEFAULT, as_json: Json = False) -> None:
+    """逐一探测来源 / ask every source the cheapest question."""
+    from hub.cli.sources import check
+
+    check(config, as_json)
+
+
+@sources.command("add")
+def sources_add(
+    code: Annotated[str, typer.Argument(help="来源代码 / code.")],
+    protocol: Annotated[str, typer.Option(help="协议 / tongue.")],
+    level: Annotated[str, typer.Option(help="级别 / level.")],
+    region: Annotated[str, typer.Option(help="区划代码 / region code.")],
+    name: Annotated[str, typer.Option(help="名称 / name.")],
+    option: Annotated[
+        list[str] | None, typer.Option(help="协议设置 key=value / option of the tongue.")
+    ] = None,
+    school: Annotated[str, typer.Option(help="学校标识码 / school code.")] = "",
+    config: Config = DEFAULT,
+    write: Annotated[
+        bool, typer.Option(help="写入设置文件；缺省只试 / write; by default only tried.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """接入来源：先试答，再写入 / join a source: tried first, written with --write."""
+    from hub.cli.sources import add
+
+    add(code, protocol, level, region, name, option or [], school, config, write, as_json)
+
+
+def main() -> None:
+    """Console entry: known refusals become one line and exit code 1, never a traceback."""
+    from hub.cli.say import Refusal, refusal_of
+
+    try:
+        app()
+    except Refusal as refused:
+        refused.show()
+    except Exception as error:
+        found = refusal_of(error)
+        if found is None:
+            raise
+        found.show()
+
+
+if __name__ == "__main__":
+    main()

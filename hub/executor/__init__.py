@@ -1,0 +1,1 @@
+"""One schema, answered: the room where operations against our own schema run."""

@@ -1,0 +1,258 @@
+"""Settings, read once at the door: one typed tree from one TOML file, unknown keys refused with a suggestion.
+
+Rule 1: each knob has its sentence here; `docker/rongtong.toml` shows them all with their defaults.
+Rule 2: units are in the text: "250ms", "2s", "10m", "24h", "7d"; sizes in whole MB.
+Rule 3: secrets come as "env:NAME" or "file:path" and never print.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from schema.model.codes import Level, SourceProtocol
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Seconds(float):
+    """A span of time, written with its unit: "2s"."""
+
+
+class SettingsRefused(ValueError):
+    """The file cannot be used; says where, why, and what to write instead."""
+
+    code = "SETTINGS_REFUSED"
+
+    def __init__(self, file: Path, line: int, cause: str, remedy: str) -> None:
+        super().__init__(f"{file}:{line}: {cause}；{remedy}")
+        self.file, self.line, self.cause, self.remedy = file, line, cause, remedy
+
+
+class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which hub this is."""
+
+    level: Level = Level.MUNICIPAL
+    """本中心所在级别 / the level this hub serves."""
+    region: str = "371500"
+    """本中心所在区划 / its region code."""
+    environment: Literal["development", "production"] = "production"
+    """运行环境 / development allows the development identity."""
+    deadline: Seconds = Seconds(5)
+    """一次查询的时限 / most time one query may take."""
+    allowed_networks: tuple[str, ...] = ()
+    """允许访问的内网网段或主机 / private networks or hosts that sources may live in."""
+    matching_key: str = ""
+    """匹配密钥，至少 32 字节 / secret for keyed hashes; made in the state folder when empty."""
+    state: str = ".rongtong"
+    """状态目录 / folder for keys and the embedded database, relative to this file."""
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where it listens."""
+
+    host: str = "127.0.0.1"
+    """监听地址 / address to listen on."""
+    port: int = 8000
+    """监听端口 / port; 0 lets the system choose."""
+
+
+class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The database."""
+
+    uri: str = ""
+    """MongoDB 地址 / address; empty: MONGODB_URI, else the embedded server (never in production)."""
+    database: str = "rongtong"
+    """数据库名 / name of the database."""
+    driver: Literal["motor", "pymongo"] = "motor"
+    """驱动 / driver: motor, or its successor pymongo."""
+
+
+class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is remembered."""
+
+    memory_mb: int = 128
+    """内存缓存上限 / most memory the first tier holds, in MB."""
+    durable: bool = True
+    """是否使用第二级缓存 / whether MongoDB is the second tier."""
+
+
+class CatalogueSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Harvested resources."""
+
+    harvest_every: Seconds = Seconds(6 * 3600)
+    """采集间隔 / how often sources are harvested; "0s": only by command."""
+
+
+class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One joined source."""
+
+    code: str
+    """来源代码，唯一 / unique code: lower-case letters, digits, hyphens."""
+    name: str
+    """名称 / name, Chinese."""
+    name_en: str = ""
+    """英文名称 / name, English."""
+    level: Level
+    """级别 / its level."""
+    region: str
+    """区划代码 / region it speaks for."""
+    school: str = ""
+    """学校标识码，校级来源必填 / school it speaks for, if it is a school's own."""
+    protocol: SourceProtocol
+    """协议 / tongue it speaks."""
+    operator: str = ""
+    """运营单位 / who runs it."""
+    processor: str = ""
+    """受托处理方 / entrusted processor, PIPL art. 21."""
+    deadline: Seconds = Seconds(2)
+    """单次询问时限 / most time one question may take."""
+    fresh_for: Seconds = Seconds(60)
+    """新鲜期 / how long an answer is taken as fresh."""
+    stale_for: Seconds = Seconds(600)
+    """宽限期 / how long after that it is shown while it is fetched anew."""
+    down_for: Seconds = Seconds(86400)
+    """故障期 / how long it is shown, marked stale, while the source is silent."""
+    options: dict[str, Any] = {}
+    """协议自身的设置 / the tongue's own settings."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file."""
+
+    hub: Hub = Hub()
+    server: Server = Server()
+    storage: Storage = Storage()
+    cache: CacheSettings = CacheSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
+    sources: tuple[SourceSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings with the folder that relative paths in them start from."""
+
+    settings: Settings
+    file: Path
+
+    @property
+    def root(self) -> Path:
+        """The file's folder."""
+        return self.file.parent
+
+
+def load(file: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
+    """Read a settings file; raises `SettingsRefused` with file, line, cause and remedy."""
+    try:
+        text = file.read_text("utf-8")
+    except OSError as error:
+        raise SettingsRefused(
+            file, 0, f"读不到设置文件 / cannot read: {error.strerror}", "检查路径 / check the path"
+        ) from None
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = int(found[1]) if (found := re.search(r"line (\d+)", str(error))) else 0
+        raise SettingsRefused(
+            file, line, f"不是合法的 TOML / not TOML: {error}", "改正该行 / mend that line"
+        ) from None
+    try:
+        settings = msgspec.convert(_secrets(tree, file.parent, environ), Settings, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise _refused(file, text, str(error)) from None
+    _check_sources(file, text, settings)
+    return Loaded(settings, file.resolve())
+
+
+def _decode(wanted: type, value: Any) -> Any:
+    if wanted is Seconds:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value) if isinstance(value, str) else None
+        if not found:
+            raise ValueError('a span of time is a number with its unit: "250ms", "2s", "10m", "24h", "7d"')
+        return Seconds(float(found[1]) * _UNITS[found[2]])
+    raise NotImplementedError(wanted)
+
+
+def _secrets(value: Any, root: Path, environ: Mapping[str, str]) -> Any:
+    """`env:NAME` and `file:path` replaced by what they stand for, anywhere in the tree."""
+    if isinstance(value, dict):
+        return {key: _secrets(item, root, environ) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_secrets(item, root, environ) for item in value]
+    if isinstance(value, str) and value.startswith("env:"):
+        if value[4:] not in environ:
+            raise msgspec.ValidationError(f"environment variable {value[4:]} is not set")
+        return environ[value[4:]]
+    if isinstance(value, str) and value.startswith("file:"):
+        try:
+            return (root / value[5:]).read_text("utf-8").strip()
+        except OSError as error:
+            raise msgspec.ValidationError(f"secret file {value[5:]}: {error.strerror}") from None
+    return value
+
+
+def _refused(file: Path, text: str, message: str) -> SettingsRefused:
+    unknown = re.search(r"unknown field `([^`]+)`(?: - at `\$?\.?([^`]*)`)?", message)
+    if unknown:
+        known = _known(unknown[2] or "")
+        close = get_close_matches(unknown[1], known, 1, 0.5)
+        remedy = (
+            f"是否想写 {close[0]}？/ did you mean {close[0]}?"
+            if close
+            else f"可用 / known: {', '.join(known)}"
+        )
+        return SettingsRefused(
+            file, line_of(text, unknown[1]), f"没有这个设置：{unknown[1]} / no such setting", remedy
+        )
+    place = re.search(r"at `\$\.?([^`]*)`", message)
+    name = re.sub(r"\[.*?\]", "", place[1]).rpartition(".")[2] if place else ""
+    return SettingsRefused(file, line_of(text, name), message, "按说明改正 / see docker/rongtong.toml")
+
+
+def _known(path: str) -> list[str]:
+    """Names of the settings at a path such as `sources[0]`."""
+    here: Any = Settings
+    for step in re.findall(r"[a-z_]+", path):
+        hint = get_type_hints(here, include_extras=True).get(step)
+        hint = get_args(hint)[0] if get_origin(hint) in (tuple, Annotated) else hint
+        here = hint if isinstance(hint, type) and issubclass(hint, msgspec.Struct) else here
+    return list(here.__struct_fields__)
+
+
+def line_of(text: str, name: str) -> int:
+    """The first line where `name` is a key or table of a TOML text, from 1; 0 if nowhere."""
+    pattern = re.compile(rf'^\s*(?:\[+.*\b)?"?{re.escape(name)}"?\s*[\]=.]')
+    return next((n for n, line in enumerate(text.splitlines(), 1) if name and pattern.match(line)), 0)
+
+
+def _check_sources(file: Path, text: str, settings: Settings) -> None:
+    seen: set[str] = set()
+    for source in settings.sources:
+        line = next((n for n, row in enumerate(text.splitlines(), 1) if f'"{source.code}"' in row), 0)
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", source.code):
+            raise SettingsRefused(
+                file,
+                line,
+                f"来源代码不合规 / bad source code: {source.code!r}",
+                "小写字母、数字、连字符 / a-z 0-9 -",
+            )
+        if source.code in seen:
+            raise SettingsRefused(
+                file, line, f"来源代码重复 / twice: {source.code}", "改成唯一的代码 / make it unique"
+            )
+        if source.level is Level.SCHOOL and not source.school:
+            raise SettingsRefused(
+                file,
+                line,
+                f"校级来源缺学校标识码 / {source.code} names no school",
+                '加 school = "…" / add it',
+            )
+        seen.add(source.code)

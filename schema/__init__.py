@@ -1,0 +1,1 @@
+"""The words: what can be said between five levels of education systems."""

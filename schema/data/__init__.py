@@ -1,0 +1,1 @@
+"""Code tables and region codes, shipped as data."""

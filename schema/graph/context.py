@@ -1,0 +1,274 @@
+"""The ports a resolver may use: who is asking, where to look things up, what to note in the diary.
+
+They belong to the graph, which asks; the hub provides them (`hub/sources/directory.py`, `hub/catalogue`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from schema.model.codes import Level
+from schema.model.divisions import Divisions
+from schema.model.record import NOWHERE, Place
+from schema.model.viewer import Viewer
+from schema.model.words import Kind, WordSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One source's share in an entity: `fields` whose value it gave; `fetched_at` seconds since 1970."""
+
+    source: str
+    local_id: str
+    fetched_at: float
+    stale: bool
+    updated_at: str | None
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Losing:
+    """A value that another source's value was preferred to."""
+
+    field: str
+    source: str
+    value: Any
+    kept: Any
+    kept_source: str
+    updated_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One thing as this viewer may see it: `values` without what is hidden, `seen` the open fields' names."""
+
+    spec: WordSpec
+    key: str
+    values: Mapping[str, Any]
+    seen: frozenset[str]
+    parts: tuple[Part, ...]
+    losing: tuple[Losing, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """Where it is, for look-ups that start from it."""
+        return Place(str(self.values.get("region_code") or ""), str(self.values.get("school_code") or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A source as an answer names it."""
+
+    code: str
+    name: str
+    name_en: str
+    level: Level
+    region_code: str
+    protocol: str
+    kinds: tuple[str, ...] = ()
+    operator: str = ""
+    processor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A source that was asked and gave nothing usable: its code, the error's code, the reason in words."""
+
+    source: str
+    level: Level
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who was asked for an answer, who answered, who is silent, whose answer is a remembered one."""
+
+    asked: tuple[str, ...] = ()
+    answered: tuple[str, ...] = ()
+    silent: tuple[Silence, ...] = ()
+    stale: tuple[str, ...] = ()
+
+    def __add__(self, other: Account) -> Account:
+        return Account(
+            tuple(dict.fromkeys(self.asked + other.asked)),
+            tuple(dict.fromkeys(self.answered + other.answered)),
+            tuple({silence.source: silence for silence in self.silent + other.silent}.values()),
+            tuple(dict.fromkeys(self.stale + other.stale)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a list question. `total` None where the sources cannot tell, or not to this viewer.
+
+    `cursors` has one opaque cursor for each entity: the list goes on right after it.
+    """
+
+    entities: tuple[Entity, ...] = ()
+    account: Account = field(default_factory=Account)
+    total: int | None = None
+    more: bool = False
+    cursors: tuple[str, ...] = ()
+
+
+class Directory(Protocol):
+    """Looks things up at whichever sources hold them, for one viewer and one request.
+
+    `fields` are the values wanted, in the model's names; the directory adds what decisions need.
+    Nothing here raises for a silent source: it is in the account.
+    """
+
+    async def get(
+        self, kind: Kind, key: str, fields: frozenset[str], *, place: Place = NOWHERE
+    ) -> tuple[Entity | None, Account]:
+        """The one thing with this key, merged from the sources that hold it."""
+        ...
+
+    async def related(
+        self,
+        kind: Kind,
+        by: str,
+        value: str,
+        fields: frozenset[str],
+        *,
+        place: Place = NOWHERE,
+        where: Mapping[str, Sequence[str]] | None = None,
+        levels: Sequence[Level] = (),
+        about: Entity | None = None,
+    ) -> Found:
+        """All things whose `by` is `value`; equal questions of one tick travel together.
+
+        `about`: the person the things are about, as the viewer sees them; what that tells of whose and where
+        (own key, classes, birth date, place) counts for records whose source does not know it.
+        """
+        ...
+
+    async def find(
+        self,
+        kind: Kind,
+        fields: frozenset[str],
+        *,
+        where: Mapping[str, Sequence[str]] | None = None,
+        region: str = "",
+        levels: Sequence[Level] = (),
+        text: str = "",
+        since: str = "",
+        until: str = "",
+        first: int = 20,
+        after: str = "",
+    ) -> Found:
+        """A page of a list over the sources of `region` and above; `BadCursor` for a foreign cursor."""
+        ...
+
+
+class BadCursor(ValueError):
+    """A cursor that this list did not hand out."""
+
+    code = "BAD_CURSOR"
+    public = (
+        "游标无效：请用上一页返回的 endCursor / not a cursor of this list: use the endCursor of the last page"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """How many matches have this value in one dimension."""
+
+    dimension: str
+    value: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueHits:
+    """Resources found in the catalogue: `found` as a list question's answer, and the facets asked for."""
+
+    found: Found
+    facets: tuple[Facet, ...] = ()
+
+
+class Catalogue(Protocol):
+    """Harvested resource metadata of all levels, searchable in Chinese."""
+
+    async def search(
+        self,
+        text: str,
+        *,
+        filters: Mapping[str, Sequence[str]],
+        facets: Sequence[str] = (),
+        first: int = 20,
+        after: str = "",
+    ) -> CatalogueHits | None:
+        """Matches, best first; `filters` by model field (level, stage …); None: no catalogue now."""
+        ...
+
+    async def same_as(self, key: str) -> tuple[Entity, ...]:
+        """The same work's other records, at other levels."""
+        ...
+
+
+@dataclass(slots=True)
+class Diary:
+    """What one request notes for its answer: where each part came from, who was silent where."""
+
+    origins: dict[str, dict[str, tuple[int, float, bool]]] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
+    gaps: dict[tuple[str, str], Silence] = field(default_factory=dict)
+
+    def note(self, path: str, entities: Sequence[Entity], account: Account) -> None:
+        """Note where what stands at `path` (positions left out) came from: count, oldest fetch, staleness."""
+        if entities:
+            origins = self.origins.setdefault(path, {})
+            for entity in entities:
+                for part in entity.parts:
+                    count, oldest, stale = origins.get(part.source, (0, part.fetched_at, False))
+                    origins[part.source] = (count + 1, min(oldest, part.fetched_at), stale or part.stale)
+        if account.silent or account.stale or account.asked:
+            self.account += account
+            for silence in account.silent:
+                self.gaps.setdefault((path, silence.source), silence)
+
+
+class SourceSilent(Exception):
+    """Who holds a thing is silent: it is null with this error, so that nobody takes it for absent."""
+
+    def __init__(self, silent: Sequence[Silence]) -> None:
+        super().__init__(silent[0].code)
+        self.code = silent[0].code
+        self.public = "；".join(f"{s.source}: {s.reason}" for s in silent[:3])
+        self.extensions = {"sources": [s.source for s in silent[:9]], "level": silent[0].level.value}
+
+
+class Sources(Protocol):
+    """The joined sources, for those who ask about them."""
+
+    def faces(self) -> Sequence[Face]:
+        """All joined sources, from the nation down."""
+        ...
+
+    def face(self, code: str) -> Face | None:
+        """One of them."""
+        ...
+
+    def health(self, code: str) -> Mapping[str, Any]:
+        """Values for `SourceHealth`, in the model's names; empty for an unknown code."""
+        ...
+
+
+@dataclass(slots=True)
+class Context:
+    """Everything a resolver can reach, made anew for each request."""
+
+    viewer: Viewer
+    directory: Directory
+    catalogue: Catalogue | None
+    sources: Sources
+    divisions: Divisions
+    diary: Diary
+    now: datetime
+    hub_region: str
+    extras: dict[str, Any] = field(default_factory=dict)

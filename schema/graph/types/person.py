@@ -1,0 +1,126 @@
+"""Persons, their accounts, classes, rolls and families."""
+
+from typing import Any
+
+from schema.graph.arguments import After, First
+from schema.graph.connections import Page
+from schema.graph.looking import by, first_of, one, related
+from schema.graph.types.platform import platform_of
+from schema.graph.types.sourced import Sourced
+from schema.graph.words import Info, relation, word
+from schema.model import person as model
+from schema.model.words import Kind
+
+AT = ("school_code", "region_code")
+MATCHED = ("match_key", *AT)
+
+
+@word(model.Person)
+class Person(Sourced):
+    """A person; what other sources hold about them meets by `match_key`, asked school by school."""
+
+    @relation(one="School", needs=AT)
+    async def school(self, info: Info) -> Any:
+        """The school they belong to."""
+        return await one(info, Kind.SCHOOL, self.entity.place.school_code, self.entity.place)
+
+    @relation(many="Enrollment", needs=AT)
+    async def enrollments(self, info: Info, first: First = 20, after: After = None) -> Page:
+        """Their classes."""
+        return await related(info, Kind.ENROLLMENT, self._own("person_key"), first=first, after=after)
+
+    @relation(many="Account", needs=MATCHED)
+    async def accounts(self, info: Info, first: First = 20, after: After = None) -> Page:
+        """Their accounts at all levels."""
+        return await related(info, Kind.ACCOUNT, self._matched(), first=first, after=after)
+
+    @relation(one="StudentRoll", needs=MATCHED)
+    async def student_roll(self, info: Info) -> Any:
+        """Their roll record."""
+        return await first_of(info, Kind.STUDENT_ROLL, self._matched())
+
+    @relation(many="Guardianship", needs=MATCHED)
+    async def guardians(self, info: Info, first: First = 20, after: After = None) -> Page:
+        """Who stands for them, as the roster and as the roll tell it."""
+        return await related(
+            info, Kind.GUARDIANSHIP, self._own("person_key"), self._matched(), first=first, after=after
+        )
+
+    @relation(many="Guardianship", needs=AT)
+    async def children(self, info: Info, first: First = 20, after: After = None) -> Page:
+        """For whom they stand."""
+        return await related(info, Kind.GUARDIANSHIP, self._own("guardian_key"), first=first, after=after)
+
+    @relation(one="LearningSpace", needs=MATCHED)
+    async def learning_space(self, info: Info) -> Any:
+        """Their learning space."""
+        return await first_of(info, Kind.LEARNING_SPACE, self._matched())
+
+    @relation(many="ActivityEvent", needs=AT)
+    async def events(self, info: Info, first: First = 20, after: After = None) -> Page:
+        """What they did."""
+        return await related(info, Kind.ACTIVITY_EVENT, self._own("person_key"), first=first, after=after)
+
+    def _own(self, field: str) -> dict[str, Any]:
+        return by(field, self.entity.key, self.entity.place)
+
+    def _matched(self) -> dict[str, Any]:
+        """By the keyed hash, at one school: without both, nothing is asked."""
+        place = self.entity.place
+        mark = self.entity.values.get("match_key") if place.school_code else None
+        return by("match_key", mark, place, school_code=place.school_code)
+
+
+@word(model.Account)
+class Account(Sourced):
+    """An account at one level's platform."""
+
+    @relation(one="Platform")
+    def platform(self, info: Info) -> Any:
+        """The platform whose account it is."""
+        return platform_of(info, self.entity.parts[0].source if self.entity.parts else "")
+
+
+@word(model.Enrollment)
+class Enrollment(Sourced):
+    """Somebody's belonging to a class."""
+
+    @relation(one="Person", needs=("person_key", *AT))
+    async def person(self, info: Info) -> Any:
+        """Who."""
+        return await one(info, Kind.PERSON, self.entity.values.get("person_key"), self.entity.place)
+
+    @relation(one="ClassGroup", needs=("class_key", *AT))
+    async def class_group(self, info: Info) -> Any:
+        """Which class."""
+        return await one(info, Kind.CLASS_GROUP, self.entity.values.get("class_key"), self.entity.place)
+
+
+@word(model.Guardianship)
+class Guardianship(Sourced):
+    """Who stands for a child."""
+
+    @relation(one="Person", needs=("guardian_key", *AT))
+    async def guardian(self, info: Info) -> Any:
+        """The guardian, where a roster knows one."""
+        return await one(info, Kind.PERSON, self.entity.values.get("guardian_key"), self.entity.place)
+
+    @relation(one="Person", needs=("person_key", *AT))
+    async def child(self, info: Info) -> Any:
+        """The child."""
+        return await one(info, Kind.PERSON, self.entity.values.get("person_key"), self.entity.place)
+
+
+@word(model.StudentRoll)
+class StudentRoll(Sourced):
+    """A roll record."""
+
+    @relation(one="School", needs=AT)
+    async def school(self, info: Info) -> Any:
+        """The school on the roll."""
+        return await one(info, Kind.SCHOOL, self.entity.place.school_code, self.entity.place)
+
+
+@word(model.LearningSpace)
+class LearningSpace(Sourced):
+    """A learning space."""

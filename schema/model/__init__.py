@@ -1,0 +1,1 @@
+"""The words as plain values: no GraphQL, no HTTP, no database."""

@@ -1,0 +1,56 @@
+"""Who is asking, and from where: the one value that every decision about sight is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schema.model.codes import PersonRole
+from schema.model.privacy import Duty
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One role the viewer holds: where, for which classes, and the duties it carries."""
+
+    role: PersonRole
+    region_code: str = ""
+    school_code: str = ""
+    class_keys: frozenset[str] = frozenset()
+    duties: frozenset[Duty] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Somebody asking, or nobody (`Viewer()`): `person_keys` are the viewer's own records at rosters.
+
+    `children_keys` are the records of the children the viewer is guardian of; `purposes` what this request
+    says it is for, which staff must name to read sensitive data outside teaching.
+    """
+
+    subject: str = ""
+    standings: tuple[Standing, ...] = ()
+    person_keys: frozenset[str] = frozenset()
+    children_keys: frozenset[str] = frozenset()
+    match_keys: frozenset[str] = frozenset()
+    purposes: frozenset[Duty] = frozenset()
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether nobody signed in."""
+        return not self.subject
+
+    @property
+    def audience(self) -> str:
+        """What a cache keyed by audience must tell apart: everything that sight is decided from."""
+        return "|".join(
+            [
+                self.subject,
+                ",".join(sorted(self.purposes)),
+                *sorted(
+                    repr((s.role, s.region_code, s.school_code, sorted(s.class_keys))) for s in self.standings
+                ),
+            ]
+        )
+
+
+NOBODY = Viewer()

@@ -1,0 +1,1 @@
+"""Stories about the world, told against the real thing."""

@@ -1,0 +1,1 @@
+"""The gate: tokens, keys and the development identity."""

@@ -1,0 +1,3 @@
+"""What every story may ask for."""
+
+pytest_plugins = ["tests.fixtures_mongo"]

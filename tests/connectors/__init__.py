@@ -1,0 +1,1 @@
+"""The tongues, examined over real sockets."""

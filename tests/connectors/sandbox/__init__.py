@@ -1,0 +1,1 @@
+"""The sandbox country and its servers, seen from outside."""

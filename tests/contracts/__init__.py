@@ -1,0 +1,1 @@
+"""Examinations that every implementation of a port has to pass."""

@@ -1,0 +1,1 @@
+"""Journeys: whole stories over real sockets, as people live them."""
