@@ -18,7 +18,7 @@ from connectors.errors import Malformed, Unavailable
 from connectors.oai_pmh.answer import Listing, Told
 from connectors.oai_pmh.repository import Repository
 
-RESTARTS = 5  # of one run, without a page between them that was new
+RESTARTS = 5  # of one run, without a later date-stamp between them
 GRANULARITIES = ("YYYY-MM-DD", "YYYY-MM-DDThh:mm:ssZ")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?")
 
@@ -66,7 +66,7 @@ class Walk:
 
     async def pages(self) -> AsyncIterator[tuple[Listing, Mark]]:
         """Each page with the mark right after it; none when nothing has changed."""
-        mark, restarts = self.mark, 0
+        mark, restarts, furthest = self.mark, 0, ""
         while True:
             # A list that was begun in one format goes on in it, whatever is offered by then.
             prefix = mark.prefix or (await self.repository.prefixes(self.within))[0]
@@ -83,7 +83,9 @@ class Walk:
                 continue
             if page is None:
                 return
-            restarts = restarts if page.items and mark.last == page.items[-1].datestamp else 0
+            reached = max((item.datestamp for item in page.items), default="")
+            if reached > furthest:
+                restarts, furthest = 0, reached
             mark = self._after(mark, page)
             yield page, mark
             if not mark.token:

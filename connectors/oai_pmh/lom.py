@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from lxml import etree
@@ -23,38 +24,52 @@ AUTHORS = frozenset({"author", "creator", "作者", "创建者", "主讲"})
 _MD5 = re.compile(r"(?:urn:md5:)?([0-9a-fA-F]{32})")
 
 
+class Part:
+    """An element read once: its text, language, and parts by their names, whatever their namespaces."""
+
+    __slots__ = ("language", "parts", "text")
+
+    def __init__(self, element: etree._Element) -> None:
+        self.text = element.text or ""
+        self.language = (element.get("language") or element.get(XML_LANG) or "").lower()
+        self.parts: dict[str, list[Part]] = {}
+        for child in element:
+            same = self.parts.setdefault(local(child), [])
+            if len(same) < MOST:
+                same.append(Part(child))
+
+
 def local(element: etree._Element) -> str:
     """The name of an element, whatever its namespace."""
-    return str(element.tag).rpartition("}")[2]
+    return _bare(str(element.tag))
 
 
-def below(element: etree._Element, *path: str) -> list[etree._Element]:
-    """The elements at a path of names."""
-    found = [element]
+@lru_cache(maxsize=1024)
+def _bare(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+def below(part: Part, *path: str) -> list[Part]:
+    """The parts at a path of names."""
+    found = [part]
     for step in path:
-        found = [child for one in found for child in one if local(child) == step][:MOST]
+        found = [child for one in found for child in one.parts.get(step, ())][:MOST]
     return found
 
 
-def words(element: etree._Element) -> Iterator[str]:
+def words(part: Part) -> Iterator[str]:
     """The texts of a LangString or plain element: Chinese first, blank ones left out."""
-    inner = [child for child in element.iter() if local(child) in ("string", "langstring")]
-    inner.sort(key=lambda child: not _language(child).startswith(("zh", "cn")))
-    for one in inner or [element]:
-        text = " ".join((one.text or "").split())[:LONGEST]
+    inner = [*part.parts.get("string", ()), *part.parts.get("langstring", ())]
+    inner.sort(key=lambda one: not one.language.startswith(("zh", "cn")))
+    for one in inner or [part]:
+        text = " ".join(one.text.split())[:LONGEST]
         if text:
             yield text
 
 
-def told(element: etree._Element, *path: str) -> str | None:
+def told(part: Part, *path: str) -> str | None:
     """The first text at a path."""
-    return next((text for one in below(element, *path) for text in words(one)), None)
-
-
-def _language(element: etree._Element) -> str:
-    return (
-        element.get("language") or element.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
-    ).lower()
+    return next((text for one in below(part, *path) for text in words(one)), None)
 
 
 @dataclass
@@ -89,8 +104,9 @@ class Placed:
             self.values.setdefault(name, code)
 
 
-def lom(root: etree._Element, options: OaiPmhOptions) -> dict[str, Any]:
+def lom(element: etree._Element, options: OaiPmhOptions) -> dict[str, Any]:
     """The values of a LOM record; `odd` is true when a word fits no code table."""
+    root = Part(element)
     placed = _placed(root, options)
     location = next((web for one in below(root, "technical", "location")
                      for text in words(one) if (web := terms.web(text))), None)  # fmt: skip
@@ -110,7 +126,7 @@ def lom(root: etree._Element, options: OaiPmhOptions) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _placed(root: etree._Element, options: OaiPmhOptions) -> Placed:
+def _placed(root: Part, options: OaiPmhOptions) -> Placed:
     placed = Placed(options)
     for path in below(root, "classification", "taxonPath") + below(root, "classification", "taxonpath"):
         source = told(path, "source") or ""
@@ -125,22 +141,20 @@ def _placed(root: etree._Element, options: OaiPmhOptions) -> Placed:
     return placed
 
 
-def _taxons(path: etree._Element) -> Iterator[tuple[str, str]]:
+def _taxons(path: Part) -> Iterator[tuple[str, str]]:
     """(id, entry) along a path, whether taxons stand beside one another or one inside the other."""
-    for one in path.iter():
-        if local(one) == "taxon":
-            entry = next((text for child in below(one, "entry") for text in words(child)), "")
-            yield told(one, "id") or "", entry
+    for one in path.parts.get("taxon", ()):
+        yield told(one, "id") or "", told(one, "entry") or ""
+        yield from _taxons(one)
 
 
-def _people(root: etree._Element) -> dict[str, Any]:
+def _people(root: Part) -> dict[str, Any]:
     providers: list[str] = []
     authors: list[str] = []
     published = None
     for one in below(root, "lifeCycle", "contribute") + below(root, "lifecycle", "contribute"):
         role = (told(one, "role", "value") or "").lower()
-        entities = below(one, "entity") + below(one, "centity", "vcard")
-        cards = ["".join(str(text) for text in entity.itertext()) for entity in entities]
+        cards = [entity.text for entity in below(one, "entity") + below(one, "centity", "vcard")]
         if role in PUBLISHERS:
             providers += filter(None, map(terms.organisation, cards))
             published = published or _day(one)
@@ -153,12 +167,12 @@ def _people(root: etree._Element) -> dict[str, Any]:
     }
 
 
-def _day(contribute: etree._Element) -> str | None:
+def _day(contribute: Part) -> str | None:
     date = told(contribute, "date", "dateTime") or told(contribute, "date", "datetime")
     return terms.day(date) if date else None
 
 
-def _files(root: etree._Element) -> list[dict[str, Any]] | None:
+def _files(root: Part) -> list[dict[str, Any]] | None:
     size, form = told(root, "technical", "size"), told(root, "technical", "format")
     if size is None and form is None:
         return None
@@ -167,7 +181,7 @@ def _files(root: etree._Element) -> list[dict[str, Any]] | None:
     return [{name: value for name, value in about.items() if value is not None}]
 
 
-def _hash(root: etree._Element) -> str | None:
+def _hash(root: Part) -> str | None:
     for one in below(root, "general", "identifier") + below(root, "general", "catalogentry"):
         catalog = (told(one, "catalog") or "").lower()
         match = _MD5.fullmatch(told(one, "entry") or "")

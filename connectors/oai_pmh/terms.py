@@ -22,6 +22,7 @@ _STAGES = {
 }  # fmt: skip
 _SYSTEM = re.compile(r"[（(]\s*(?:五\s*\W?\s*四|六\s*\W?\s*三)\s*(?:学制|制)?\s*[）)]")
 _CONTACT = re.compile(r"[\w.+-]+@[\w.-]+|https?://\S+|(?<![\w])\+?\d[\d\s()-]{5,}\d|\d{5,}")
+_BRACKETED = re.compile(r"[（(][^（()）]*(?:\d{4}|@)[^（()）]*[）)]")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?")
 
 
@@ -62,7 +63,7 @@ def organisation(told: str) -> str:
 
 
 def _clean(full: str) -> str:
-    bare = _CONTACT.sub(" ", full[:1000])
+    bare = _CONTACT.sub(" ", _BRACKETED.sub(" ", full[:1000]))
     return re.sub(r"\s+", " ", bare).strip(" ,;；，、:：<>()（）/")[:100]
 
 

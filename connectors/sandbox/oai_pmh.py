@@ -2,8 +2,8 @@
 
 The province's (`level="PROVINCIAL"`) disseminates LOM and Dublin Core, a school's Dublin Core only. Nothing
 is stored: pages are made from indexes, tokens carry their own state. `POST /_tokens` makes every token
-given so far stale. Sets (`chapter:<id>`, `book:<id>`, `subject:<code>`) need one walk over the resources; `indexed`
-bounds it, so at large scale only the first so many stand in sets.
+given so far stale. Sets (`chapter:<id>`, `book:<id>`, `subject:<code>`) need one walk over the resources;
+`indexed` bounds it, so at large scale only the first so many stand in sets.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Postgres:
         self.port = 0
         self.password = secrets.token_urlsafe(18)
         self._process: subprocess.Popen[bytes] | None = None
-        self._data = Path()
+        self._folder: Path | None = None
 
     @property
     def pid(self) -> int | None:
@@ -68,13 +68,20 @@ class Postgres:
         return self._process.pid if running and self._process else None
 
     @property
+    def _data(self) -> Path:
+        """The cluster, which is ours alone; there is none, and nothing to remove, before `start`."""
+        if self._folder is None:
+            raise CannotServe("the server was never started: there is no folder")
+        return self._folder / "postgres"
+
+    @property
     def _log(self) -> Path:
         return self._data.parent / "postgres.log"
 
     async def start(self, folder: Path) -> None:
         """Found a cluster in `folder` and serve it on loopback. Raises `CannotServe`."""
         binaries = found_binaries()
-        self._data = folder.resolve() / "postgres"
+        self._folder = folder.resolve()
         await asyncio.to_thread(self._found, binaries)
         for _ in range(5):
             self.port = _free_port()
@@ -88,14 +95,16 @@ class Postgres:
     async def stop(self) -> None:
         """End the server, and remove its data and what it holds in the kernel."""
         process, self._process = self._process, None
+        if self._folder is None:
+            return
         if process is not None:
             await asyncio.to_thread(_end, process)
             await asyncio.to_thread(_release, self._data / "postmaster.pid")
-        await asyncio.to_thread(shutil.rmtree, self._data, ignore_errors=True)
+        await asyncio.to_thread(_remove, self._data)
         self._log.unlink(missing_ok=True)
 
     def _found(self, binaries: Path) -> None:
-        shutil.rmtree(self._data, ignore_errors=True)
+        _remove(self._data)
         self._data.mkdir(mode=0o700, parents=True)
         uid, gid = _somebody()
         if uid:
@@ -193,3 +202,12 @@ def _release(pidfile: Path) -> None:
     with contextlib.suppress(OSError, ValueError, IndexError):
         segment = int(pidfile.read_text().splitlines()[6].split()[1])
         ctypes.CDLL(None).shmctl(segment, 0, None)
+
+
+def _remove(data: Path) -> None:
+    """Remove a cluster; anything else is left alone and said so."""
+    if not data.exists():
+        return
+    if any(data.iterdir()) and not (data / "PG_VERSION").is_file():
+        raise CannotServe(f"{data.name} is no PostgreSQL cluster: it is not removed")
+    shutil.rmtree(data)

@@ -119,7 +119,7 @@ class Reader:
         try:
             async with asyncio.timeout(within), self.engine.connect() as connection:
                 await self._bounded(connection, within)
-                async with self._interrupting(connection):
+                async with self._interrupting(connection, within):
                     yield connection
         except TimeoutError:
             raise TimedOut(f"no whole answer within {within:g} s") from None
@@ -137,26 +137,30 @@ class Reader:
         await self.engine.dispose()
 
     async def _bounded(self, connection: AsyncConnection, within: float) -> None:
-        milliseconds = str(max(1, min(int(within * 1000), LONGEST)))
+        milliseconds = max(1, min(int(within * 1000), LONGEST))
         if self._sqlite:
             await connection.exec_driver_sql("PRAGMA query_only = ON")
+            await connection.exec_driver_sql(f"PRAGMA busy_timeout = {milliseconds}")
         else:
-            await connection.execute(select(func.set_config("statement_timeout", milliseconds, True)))
+            await connection.execute(select(func.set_config("statement_timeout", str(milliseconds), True)))
 
     @contextlib.asynccontextmanager
-    async def _interrupting(self, connection: AsyncConnection) -> AsyncIterator[None]:
-        """SQLite runs in a thread that no timeout reaches: what is given up there is interrupted."""
+    async def _interrupting(self, connection: AsyncConnection, within: float) -> AsyncIterator[None]:
+        """SQLite works in a thread that no cancelling reaches: it is interrupted when the time is up."""
+        if not self._sqlite:
+            yield
+            return
+        driver = (await connection.get_raw_connection()).driver_connection
+        watch = asyncio.create_task(_interrupt_after(within, driver))
         try:
             yield
-        except asyncio.CancelledError:
-            if self._sqlite:
-                raw = await connection.get_raw_connection()
-                await _interrupt(raw.driver_connection)
-            raise
+        finally:
+            watch.cancel()
 
 
-async def _interrupt(driver: Any) -> None:
+async def _interrupt_after(within: float, driver: Any) -> None:
     with contextlib.suppress(sqlite3.Error, ValueError):
+        await asyncio.sleep(within)
         await driver.interrupt()
 
 

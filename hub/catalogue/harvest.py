@@ -30,14 +30,14 @@ KEPT_GONE = 90 * 86_400
 
 _ORDER = [("rank", DESCENDING), ("_id", ASCENDING)]
 INDEXES = [
-    Index([("terms", ASCENDING), *_ORDER]),
+    Index([("terms", ASCENDING)]),
     Index([("live", ASCENDING), *_ORDER]),
     Index([("facts.subject_code", ASCENDING), ("facts.grade_code", ASCENDING), *_ORDER]),
     Index([("facts.chapter_keys", ASCENDING), *_ORDER]),
     Index([("facts.textbook_key", ASCENDING), *_ORDER]),
     Index([("works", ASCENDING)]),
     Index([("source", ASCENDING), ("live", ASCENDING), ("generation", ASCENDING)]),
-    Index([("gone_at", ASCENDING)], expireAfterSeconds=KEPT_GONE),
+    Index([("gone_at", ASCENDING)], expireAfterSeconds=KEPT_GONE, sparse=True),
 ]
 
 

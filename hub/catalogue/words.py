@@ -54,14 +54,13 @@ def squeezed(text: str) -> str:
     return "".join(_CHUNK.findall(normalised(text)))
 
 
-def terms_of(text: str, most: int) -> list[str]:
-    """At most `most` different terms that `text` can be found by: words first, then single characters."""
+def terms_of(text: str, most: int, *, singles: bool = True) -> list[str]:
+    """At most `most` different terms that `text` can be found by: words first, then `singles` if wanted."""
     chunks = _CHUNK.findall(normalised(text))
     han = [chunk for chunk in chunks if _IS_HAN.match(chunk)]
     latin = (chunk[:MOST_WORD] for chunk in chunks if not _IS_HAN.match(chunk))
     words = (word for chunk in han for word in rjieba.cut_all(chunk) if len(word) > 1)
-    singles = (char for chunk in han for char in chunk)
-    return _first(most, latin, words, singles)
+    return _first(most, latin, words, (char for chunk in han for char in chunk if singles))
 
 
 def initials_of(title: str) -> list[str]:
