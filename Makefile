@@ -1,6 +1,6 @@
 # Rongtong (融通): every command of the README. `make` alone lists them.
 #
-# The environment is .venv, made on first use with plain pip, from hash-checked pins, by whatever index or
+# The environment is .venv, made on first use from hash-checked pins, by whatever index or
 # folder of wheels this machine's pip is set up with. What installers say goes to standard error, so that
 # `make demo ARGS=--json` prints one line of JSON and nothing else.
 
@@ -45,18 +45,21 @@ lock: ## 重新锁定依赖（需要 uv）/ pin the dependencies anew (needs uv)
 	@uv pip compile pyproject.toml $(LOCK) $(UPGRADE) --extra embedded --extra dev --group build -o requirements-dev.lock
 	@uv pip compile pyproject.toml $(LOCK) --extra embedded --group build -c requirements-dev.lock -o requirements-demo.lock
 	@uv pip compile pyproject.toml $(LOCK) --group build -c requirements-dev.lock -o requirements.lock
+	@echo uv | uv pip compile - $(LOCK) $(UPGRADE) -o requirements-uv.lock
 
 clean: ## 删除环境、演示状态与各种缓存 / remove the environment, the demo's state and all caches
 	@rm -rf .venv .rongtong .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
 	@find auth connectors hub schema tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/demo.done: requirements-demo.lock pyproject.toml
+.venv/demo.done: requirements-demo.lock requirements-uv.lock pyproject.toml
 	$(environment)
-.venv/dev.done: requirements-dev.lock pyproject.toml
+.venv/dev.done: requirements-dev.lock requirements-uv.lock pyproject.toml
 	$(environment)
 	@touch .venv/demo.done
 
 # One recipe for both: $< is the lock. An interrupted run leaves no stamp, and the next one goes on.
+# uv installs several times faster than pip; pip brings it, tells it the index it uses itself, and takes over
+# where uv cannot (an offline folder of wheels, an index that only pip can reach).
 define environment
 @python='$(PYTHON)'; \
 new() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }; \
@@ -70,7 +73,11 @@ if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
   exit 1; fi; \
 echo '正在准备运行环境，首次约一分钟……/ preparing the environment, about a minute the first time …' >&2; \
 $(BIN)/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear .venv >&2
-@$(PIP) install --require-hashes -r $< >&2
+@if [ -z "$$PIP_NO_INDEX" ] && $(PIP) install --require-hashes -r requirements-uv.lock >/dev/null 2>&1; then \
+index="$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}"; \
+if [ -n "$$index" ]; then UV_DEFAULT_INDEX="$$index"; export UV_DEFAULT_INDEX; fi; \
+$(BIN)/uv pip install --python $(BIN)/python --quiet --require-hashes --compile-bytecode -r $< >&2 && exit 0; fi; \
+$(PIP) install --require-hashes -r $< >&2
 @$(PIP) install --no-deps --no-build-isolation -e . >&2
 @touch $@
 endef

@@ -101,7 +101,10 @@ def _document(record: Record, text: str, level: Level, generation: int) -> Docum
     facts.setdefault("level", level.value)
     title = str(values.get("title") or "")[: words.MOST_TITLE]
     named = words.terms_of(title, words.MOST_TITLE_TERMS)
-    about = words.terms_of(_body(values, facts), words.MOST_ALL_TERMS)
+    about = words.terms_of(_names(values, facts), words.MOST_ALL_TERMS)
+    about += words.terms_of(
+        str(values.get("summary") or "")[: words.MOST_BODY], words.MOST_BODY, singles=False
+    )
     initials = words.initials_of(title)
     squeezed = words.squeezed(title)
     return {
@@ -113,7 +116,7 @@ def _document(record: Record, text: str, level: Level, generation: int) -> Docum
         "title": squeezed,
         "facts": facts,
         "title_terms": named + initials,
-        "terms": [words.exact(title), *initials, *dict.fromkeys(named + about)][: words.MOST_ALL_TERMS],
+        "terms": [*initials, *dict.fromkeys(named + about)][: words.MOST_ALL_TERMS],
         "works": works(facts, squeezed, values.get("content_hash")),
         "record": text,
     }
@@ -128,14 +131,17 @@ def _kept(value: Any) -> str | list[str]:
     return ""
 
 
-def _body(values: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-    """What a resource is found by beside its title: said of it by name, then its summary."""
+def _names(values: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    """What a resource is found by beside its title and summary: what it is for, about and from, by name."""
     said = [_name(rows, facts.get(fact, "")) for rows, fact in _NAMED]
-    said += [facts.get("version_name", ""), facts.get("volume", ""), *facts.get("knowledge_points", ())]
-    said += [tag["name"] for tag in _dicts(values.get("tags")) if isinstance(tag.get("name"), str)]
-    said += [one for one in _listed(values.get("providers")) if isinstance(one, str)]
-    said.append(str(values.get("summary") or ""))
-    return " ".join(part[:MOST_LENGTH] if part is not said[-1] else part for part in said)[: words.MOST_BODY]
+    said += [_one(facts.get("version_name")), _one(facts.get("volume")), *facts.get("knowledge_points", ())]
+    said += [_one(tag.get("name")) for tag in _listed(values.get("tags")) if isinstance(tag, dict)]
+    said += [_one(provider) for provider in _listed(values.get("providers"))]
+    return " ".join(said)[: words.MOST_BODY]
+
+
+def _one(value: Any) -> str:
+    return value[:MOST_LENGTH] if isinstance(value, str) else ""
 
 
 _NAMED = tuple(
@@ -150,10 +156,6 @@ def _name(rows: Mapping[str, str], code: Any) -> str:
 
 def _listed(value: Any) -> Sequence[Any]:
     return value[:MOST_VALUES] if isinstance(value, list) else ()
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in _listed(value) if isinstance(item, dict)]
 
 
 def _number(value: Any, most: float) -> float:

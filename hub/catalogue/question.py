@@ -77,35 +77,49 @@ def understood(
     return Search({"$and": clauses}, tuple(_tiers(asked)), mark, place)
 
 
-def page_of(search: Search, tier: int, limit: int) -> list[dict[str, Any]]:
-    """The pipeline for the next `limit` of one tier."""
-    clauses = [search.match, search.tiers[tier]]
+def browsed(search: Search, limit: int) -> list[dict[str, Any]]:
+    """The pipeline for the next `limit` where there is no text: along the index by rank."""
+    clauses = [search.match, *([_beyond(search.after)] if search.after else [])]
+    return [{"$match": {"$and": clauses}}, *_next(limit)]
+
+
+def scanned(search: Search, counted: Iterable[str], limit: int) -> list[dict[str, Any]]:
+    """The pipeline that goes once through all matches; it gives one row.
+
+    `total` counts them, each dimension of `counted` how many have which value, `tier0` and on hold the next
+    `limit` of each tier where there is a text.
+    """
+    parts: dict[str, list[dict[str, Any]]] = {"total": [{"$count": "count"}]}
+    parts |= {name: _values(name) for name in counted}
+    if len(search.tiers) > 1:
+        start = search.after.tier if search.after else 0
+        parts |= {f"tier{n}": _tier(search, n, limit) for n in range(start, len(search.tiers))}
+    needed = {"facts": 1, "rank": 1, "title": 1, "title_terms": 1}
+    return [{"$match": search.match}, {"$project": needed}, {"$facet": parts}]
+
+
+def _tier(search: Search, tier: int, limit: int) -> list[dict[str, Any]]:
+    clauses = [search.tiers[tier]] if search.tiers[tier] else []
     if tier > 0:
         clauses.append({"$nor": [search.tiers[tier - 1]]})
     if search.after is not None and search.after.tier == tier:
         clauses.append(_beyond(search.after))
+    return [{"$match": {"$and": clauses}}, *_next(limit)]
+
+
+def _next(limit: int) -> list[dict[str, Any]]:
+    return [{"$sort": {"rank": -1, "_id": 1}}, {"$limit": limit}, {"$project": {"rank": 1}}]
+
+
+def _values(name: str) -> list[dict[str, Any]]:
+    path = f"$facts.{name}"
     return [
-        {"$match": {"$and": [clause for clause in clauses if clause]}},
-        {"$sort": {"rank": -1, "_id": 1}},
-        {"$limit": limit},
-        {"$project": {"record": 1, "rank": 1}},
+        *([{"$unwind": path}] if name == "chapter_keys" else []),
+        {"$group": {"_id": path, "count": {"$sum": 1}}},
+        {"$match": {"_id": {"$ne": None}}},
+        {"$sort": {"count": -1, "_id": 1}},
+        {"$limit": MOST_OF_A_FACET},
     ]
-
-
-def counts_of(search: Search, dimensions: Iterable[str]) -> list[dict[str, Any]]:
-    """The pipeline that counts all matches, and for each dimension how many have which value."""
-    counted: dict[str, list[dict[str, Any]]] = {"total": [{"$count": "count"}]}
-    for name in dimensions:
-        path = f"$facts.{name}"
-        unwound = [{"$unwind": path}] if name == "chapter_keys" else []
-        counted[name] = [
-            *unwound,
-            {"$group": {"_id": path, "count": {"$sum": 1}}},
-            {"$match": {"_id": {"$ne": None}}},
-            {"$sort": {"count": -1, "_id": 1}},
-            {"$limit": MOST_OF_A_FACET},
-        ]
-    return [{"$match": search.match}, {"$facet": counted}]
 
 
 def dimensions(facets: Sequence[str]) -> tuple[str, ...]:
@@ -130,7 +144,7 @@ def _tiers(asked: words.Asked) -> Iterable[Filter]:
     if not asked.terms:
         yield {}
         return
-    exact: Filter = {"terms": {"$eq": words.exact(asked.phrase)}}
+    exact: Filter = {"title": {"$eq": asked.phrase}}
     titled: Filter = {"$and": [words.condition("title_terms", term) for term in asked.terms]}
     yield exact
     if len(asked.terms) > 1:

@@ -9,7 +9,7 @@ from typing import Any
 from aiodataloader import DataLoader
 
 from hub.catalogue.documents import record_of
-from hub.catalogue.question import MOST_FIRST, Place, Search, counts_of, dimensions, page_of, understood
+from hub.catalogue.question import MOST_FIRST, Place, Search, browsed, dimensions, scanned, understood
 from hub.catalogue.standing import account, harvestable, held, offering, stale
 from hub.catalogue.state import States
 from hub.clock import Clock
@@ -25,8 +25,6 @@ PATIENCE = 3.0
 """Seconds that the database may work on one part of an answer."""
 MOST_COPIES = 20
 """Records of one work that are shown; a name that more than these bear names no work."""
-
-_Found = tuple[int, Document]
 
 
 class Searching:
@@ -70,12 +68,23 @@ class Searching:
                 return None
             only = known if states.keys() - known.keys() else None
             search = await asyncio.to_thread(understood, text, filters, after, only_sources=only)
-            page, (total, counts) = await asyncio.gather(
-                self._page(search, first + 1), self._counts(search, counted)
-            )
+            row, page = await self._looked(search, counted, first + 1)
+            records = await self._records(page[:first])
         except StorageError:
             return None
-        return CatalogueHits(self._found(search, page, first, total, states, filters), counts)
+        counts = tuple(Facet(name, at["_id"], at["count"]) for name in counted for at in row.get(name, ()))
+        total = row["total"][0]["count"] if row.get("total") else 0
+        more = len(page) > first
+        found = self._found(search, page[:first], records, states)
+        account_of = account(self._asked(filters), states, self._clock.epoch(), self._every)
+        hidden = len(found) < min(first, len(page))
+        return CatalogueHits(
+            Found(
+                tuple(entity for entity, _ in found), account_of, None if hidden else total, more,
+                tuple(cursor for _, cursor in found),
+            ),
+            counts,
+        )  # fmt: skip
 
     async def same_as(self, key: str) -> tuple[Entity, ...]:
         """The other records of the same work, none when nobody can tell; keys of one tick travel together."""
@@ -87,41 +96,37 @@ class Searching:
         shown = (self._entity(copy, states) for copy in copies)
         return tuple(entity for entity in shown if entity is not None)
 
-    async def _page(self, search: Search, wanted: int) -> list[_Found]:
-        """The next matches, tier by tier until the page is full."""
-        found: list[_Found] = []
-        start = search.after.tier if search.after else 0
-        for tier in range(start, len(search.tiers) if search.match is not None else 0):
-            limit = wanted - len(found)
-            if limit <= 0:
-                break
-            rows = await self._kept.aggregate(page_of(search, tier, limit), limit=limit, seconds=PATIENCE)
-            found += [(tier, row) for row in rows]
-        return found
-
-    async def _counts(self, search: Search, counted: Sequence[str]) -> tuple[int, tuple[Facet, ...]]:
+    async def _looked(
+        self, search: Search, counted: Sequence[str], wanted: int
+    ) -> tuple[Document, list[Place]]:
+        """The counts, and the places of the next matches, best first."""
         if search.match is None:
-            return 0, ()
-        rows = await self._kept.aggregate(counts_of(search, counted), limit=1, seconds=PATIENCE)
-        row = rows[0] if rows else {}
-        total = row["total"][0]["count"] if row.get("total") else 0
-        return total, tuple(
-            Facet(name, value["_id"], value["count"]) for name in counted for value in row.get(name, ())
-        )
+            return {}, []
+        scan = self._rows(scanned(search, counted, wanted), 1)
+        if len(search.tiers) > 1:
+            row = next(iter(await scan), {})
+            tiers = [(tier, one) for tier in range(len(search.tiers)) for one in row.get(f"tier{tier}", ())]
+        else:
+            rows, browse = await asyncio.gather(scan, self._rows(browsed(search, wanted), wanted))
+            row, tiers = next(iter(rows), {}), [(0, one) for one in browse]
+        return row, [Place(tier, one["rank"], one["_id"]) for tier, one in tiers[:wanted]]
+
+    async def _rows(self, pipeline: list[Document], most: int) -> list[Document]:
+        return await self._kept.aggregate(pipeline, limit=most, seconds=PATIENCE)
+
+    async def _records(self, page: Sequence[Place]) -> dict[str, Document]:
+        wanted = {"_id": {"$in": [place.key for place in page]}}
+        rows = await self._kept.find(wanted, limit=len(page), fields={"record": 1}) if page else []
+        return {row["_id"]: row for row in rows}
 
     def _found(
-        self, search: Search, page: Sequence[_Found], first: int, total: int,
-        states: Mapping[str, Mapping[str, Any]], filters: Mapping[str, Sequence[str]],
-    ) -> Found:  # fmt: skip
-        shown = [(tier, row, self._entity(row, states)) for tier, row in page[:first]]
-        open_to = [(tier, row, entity) for tier, row, entity in shown if entity is not None]
-        return Found(
-            tuple(entity for _, _, entity in open_to),
-            account(self._asked(filters), states, self._clock.epoch(), self._every),
-            total if len(open_to) == len(shown) else None,
-            len(page) > first,
-            tuple(search.cursor(Place(tier, row["rank"], row["_id"])) for tier, row, _ in open_to),
-        )
+        self, search: Search, page: Sequence[Place], records: Mapping[str, Document],
+        states: Mapping[str, Mapping[str, Any]],
+    ) -> list[tuple[Entity, str]]:  # fmt: skip
+        """Each entity of a page with its cursor; what has just been removed is left out."""
+        pairs = ((place, records.get(place.key)) for place in page)
+        shown = ((self._entity(row, states), place) for place, row in pairs if row is not None)
+        return [(entity, search.cursor(place)) for entity, place in shown if entity is not None]
 
     def _asked(self, filters: Mapping[str, Sequence[str]]) -> list[Joined]:
         """The sources that the filters do not rule out."""

@@ -86,11 +86,6 @@ def condition(field: str, term: str) -> dict[str, Any]:
     return {field: {"$eq": term}}
 
 
-def exact(title: str) -> str:
-    """The term by which a whole title is found."""
-    return f"={squeezed(title)[:60]}"
-
-
 def _han_chunks(text: str) -> list[str]:
     return [chunk for chunk in _CHUNK.findall(normalised(text)) if _IS_HAN.match(chunk)]
 

@@ -228,6 +228,8 @@ def _settings(folder: Path, twins: Mapping[str, Twin], port: int) -> Loaded:
         environ[f"DEMO_ROSTER_{code}_TOKEN"] = f"{twins['rosters'].url}/{code}/token"
     for mirror in (1, 2, 3):
         environ[f"DEMO_NATIONAL_{mirror}"] = f"{twins['national'].url}/m{mirror}"
+    for name, path in (("repository", "oai"), ("school-repository", "oai"), ("school-lrs", "xapi")):
+        environ[f"DEMO_{name.upper().replace('-', '_')}"] += f"/{path}"
     environ["DEMO_PLATFORM_TOKEN"] = f"{twins['platform'].url}/oauth/token"
     environ["DEMO_SCHOOL_ROSTER_TOKEN"] = f"{twins['school-roster'].url}/token"
     country = Country()

@@ -30,7 +30,7 @@ def provenance(diary: Diary, sources: Sources, now: float) -> dict[str, Any]:
     numbers: dict[str, int] = {}
     paths = {
         path: [
-            [numbers.setdefault(source, len(numbers)), count, max(round(now - oldest, 1), 0)]
+            [numbers.setdefault(source, len(numbers)), count, max(0, round(now - oldest, 1))]
             + ([True] if stale else [])
             for source, (count, oldest, stale) in origins.items()
         ]

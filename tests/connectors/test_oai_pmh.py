@@ -286,7 +286,7 @@ async def test_tokens_that_go_stale_all_the_time_end_in_an_error_and_not_in_a_ci
     async def forgetful(request: Request) -> Response:
         said.append(request.query_params["verb"])
         if "resumptionToken" in request.query_params:
-            return _oai('<error code="badResumptionToken">weg</error>')
+            return _oai('<error code="badResumptionToken">stale</error>')
         if request.query_params["verb"] != "ListRecords":
             return _oai(FORMATS + "<Identify/>")
         return _oai(f"<ListRecords>{RECORD}<resumptionToken>t{len(said)}</resumptionToken></ListRecords>")
@@ -374,10 +374,10 @@ async def test_an_answer_past_all_bounds_is_refused() -> None:
 @pytest.mark.parametrize("code", ["badVerb", "badArgument", "cannotDisseminateFormat", "noSetHierarchy"])
 def test_an_error_told_with_status_200_is_an_error(code: str) -> None:
     with pytest.raises(Told) as caught:
-        opened(_xml(f'<error code="{code}">Herr Geheim 0000-1</error>'))
+        opened(_xml(f'<error code="{code}">样例机密 0000-1</error>'))
     assert isinstance(caught.value, Refused)
     assert caught.value.reason == code
-    assert "Geheim" not in caught.value.detail
+    assert "样例机密" not in caught.value.detail
 
 
 def test_an_error_of_no_known_code_is_malformed() -> None:

@@ -53,9 +53,12 @@ def write_bundle(path: Path, country: Country, unit: str | None = None, school: 
     """Write a bulk bundle: a zip where the name ends in .zip, else a folder."""
     items = Items(country, unit, school)
     texts = {"manifest.csv": _csv(["propertyName", "value"], _manifest())}
+    users = list(items.every("users"))
     for name, header in HEADERS.items():
-        held = items.every("users" if name == "roles" else name)
-        rows = [row for item in held for row in (_roles(item) if name == "roles" else [_row(item)])]
+        if name == "roles":
+            rows = [row for user in users for row in _roles(user)]
+        else:
+            rows = [_row(item) for item in (users if name == "users" else items.every(name))]
         texts[f"{name}.csv"] = _table(header.split(","), rows)
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.sandbox.country import ClassGroup, Country, Person, School
+from connectors.sandbox.country import ClassGroup, Country, Guardian, Person, School
 
 Item = dict[str, Any]
 
@@ -64,7 +64,7 @@ class Items:
                 yield from self._enrollments(school, person)
             yield self._gone_enrollment(school)
         else:
-            yield from (self._user(collection, school, person) for person in self._people(school))
+            yield from (self._user(collection, school, *found) for found in self._people(school))
             yield self._gone_user(collection, school)
 
     def enrolled(self, person_id: str) -> Iterator[Item]:
@@ -99,24 +99,33 @@ class Items:
         for group in self._country.classes(school):
             yield from self._country.pupils(group)
 
-    def _people(self, school: School) -> Iterator[Person]:
-        yield from self._country.teachers(school)
+    def _people(self, school: School) -> Iterator[tuple[Person, list[Guardian]]]:
+        """Everybody with what is known of the family: of a pupil the guardians, of a guardian that bond."""
+        yield from ((person, []) for person in self._country.teachers(school))
         for pupil in self._pupils(school):
-            yield pupil
-            for guardian in self._country.guardians_of(pupil):
+            family = self._country.guardians_of(pupil)
+            yield pupil, family
+            for guardian in family:
                 person = self._country.person(guardian.id)
                 assert person is not None
-                yield person
+                yield person, [guardian]
+
+    def _family(self, person: Person) -> list[Guardian]:
+        if person.role != "guardian":
+            return self._country.guardians_of(person)
+        child = self._country.person(person.children_ids[0])
+        assert child is not None
+        return [one for one in self._country.guardians_of(child) if one.id == person.id]
 
     def _one(self, collection: str, own: str) -> Iterator[Item]:
         person, school = self._country.person(own), self._school_of(own)
         if person is not None and school is not None:
-            yield self._user(collection, school, person)
+            yield self._user(collection, school, person, self._family(person))
 
-    def _user(self, collection: str, school: School, person: Person) -> Item:
+    def _user(self, collection: str, school: School, person: Person, family: list[Guardian]) -> Item:
         if collection == "demographics":
             return self._demographics(person)
-        org = _ref("org", org_id(school))
+        org, guards = _ref("org", org_id(school)), person.role == "guardian"
         item: Item = {
             **_always(person.id, person.updated_at),
             "enabledUser": "true",
@@ -126,31 +135,12 @@ class Items:
             "familyName": person.family_name,
             "phone": person.phone,
             "roles": [{"roleType": "primary", "role": ROLES[person.role], "org": org}],
-            "agents": [_ref("user", own) for own in self._agents(person)],
+            "agents": [_ref("user", one.child_id if guards else one.id) for one in family],
             "grades": [person.grade_code[1:]] if person.grade_code else [],
-            "metadata": self._user_metadata(person),
+            "metadata": _user_metadata(person, family),
         }
         # A guardian stands beside the school: a role there, but no organisation of their own.
-        return item if person.role == "guardian" else item | {"primaryOrg": org}
-
-    def _user_metadata(self, person: Person) -> Item:
-        told = {
-            "cn.assurance": ASSURANCE[person.assurance],
-            "cn.gradeCode": person.grade_code,
-            "cn.stage": person.stage,
-            "cn.subjects": ",".join(person.subjects),
-        }
-        if person.role == "guardian":
-            child = self._country.person(person.children_ids[0])
-            assert child is not None
-            own = next(one for one in self._country.guardians_of(child) if one.id == person.id)
-            told |= {"cn.relation": own.relation, "cn.legalGuardian": str(own.legal).lower()}
-        return {name: value for name, value in told.items() if value}
-
-    def _agents(self, person: Person) -> list[str]:
-        if person.role == "guardian":
-            return list(person.children_ids)
-        return [guardian.id for guardian in self._country.guardians_of(person)]
+        return item if guards else item | {"primaryOrg": org}
 
     def _demographics(self, person: Person) -> Item:
         facts = {"birthDate": person.birth_date, "sex": SEXES[person.sex]}
@@ -202,7 +192,7 @@ class Items:
 
     def _gone_user(self, collection: str, school: School) -> Item:
         person = self._country.teachers(school)[1]
-        return self._user(collection, school, person) | _gone(f"u-{school.index}-{GONE}")
+        return self._user(collection, school, person, []) | _gone(f"u-{school.index}-{GONE}")
 
     def _gone_enrollment(self, school: School) -> Item:
         item = next(self._enrollments(school, self._country.teachers(school)[1]))
@@ -301,3 +291,15 @@ def _ref(kind: str, own: str) -> Item:
 def _user_ids(person: Person) -> list[Item]:
     told = {"cn.rollNo": person.roll_no, "cn.residentId": "" if person.roll_no else person.resident_id}
     return [{"type": kind, "identifier": number} for kind, number in told.items() if number]
+
+
+def _user_metadata(person: Person, family: list[Guardian]) -> Item:
+    told = {
+        "cn.assurance": ASSURANCE[person.assurance],
+        "cn.gradeCode": person.grade_code,
+        "cn.stage": person.stage,
+        "cn.subjects": ",".join(person.subjects),
+    }
+    if person.role == "guardian":
+        told |= {"cn.relation": family[0].relation, "cn.legalGuardian": str(family[0].legal).lower()}
+    return {name: value for name, value in told.items() if value}
