@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any, get_args, get_origin
 
 from connectors.mapping.rules import FieldRule
-from connectors.seal import Seal, canonical, mask_number
+from connectors.seal import Seal, canonical, flaw, mask_number
 from schema.model.codes import table
 from schema.model.words import Date, DateTime, YearMonth
 
@@ -100,12 +100,15 @@ def _text(value: str) -> str | None:
 
 
 def number_of_person(value: Any) -> str | None:
-    """An ID or roll number as text; `Unfit` where a numeric format has eaten digits after the fifteenth."""
+    """An ID or roll number as text; `Unfit` where a numeric format has eaten digits after the fifteenth.
+
+    A flawless ID may end in 000 (sequence x00, check 0): its owner could not mend it, so it is taken.
+    """
     plain = plain_text(value)
     if plain is None:
         return None
     digits = canonical(plain)
-    if len(digits) > 15 and digits.isdigit() and not digits[15:].strip("0"):
+    if len(digits) > 15 and digits.isdigit() and not digits[15:].strip("0") and flaw(digits):
         raise Unfit(LOST)
     return digits
 
@@ -279,6 +282,8 @@ def _counted(value: int | float, form: str) -> datetime:
         return datetime.fromtimestamp(value / (1000 if form == "epoch_ms" else 1), UTC).astimezone(CHINA)
     if form in ("serial", "any") and 1 <= value < 2_958_466:
         return _zoned(SERIAL_ZERO + timedelta(days=round(value, 6)))
+    if form == "serial":
+        raise ValueError
     return _parsed(str(int(value)), form)
 
 

@@ -258,11 +258,11 @@ def _parts(
             return None
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise Unfit("不是对象列表 / not a list of objects")
-        read = [
+        read = (
             {name: found for name, take in taken.items() if (found := take(item)) is not None}
             for item in value
-        ]
-        return read or None
+        )
+        return [part for part in read if part] or None
 
     return convert
 

@@ -31,6 +31,7 @@ ASKS = 500  # requests one look-up may be split into
 MANY = 200  # rows worth a thread of their own
 LONGEST = 200  # characters of a filter value
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ODD = re.compile(r"[\x00-\x1f\x7f]|\A\.\.?\Z")  # no id, and in a path a step to somewhere else
 
 
 class RestOptions(Options, frozen=True, kw_only=True):
@@ -136,7 +137,7 @@ class Rest(Connector):
     def _ids(self, offered: _Offered, keys: Iterable[str]) -> list[str]:
         """Local ids that can be asked for; what cannot be one of ours is left out."""
         local = list(keys) if offered.mapping.spec.shared else self.local(keys)
-        return [one for one in local if 0 < len(one) <= LONGEST and not _CONTROL.search(one)]
+        return [one for one in local if 0 < len(one) <= LONGEST and not _ODD.search(one)]
 
     def _asks(self, offered: _Offered, lookup: Lookup) -> list[Params]:
         """The requests that together answer a look-up; none if nothing can match."""

@@ -61,8 +61,9 @@ def _schools(path: Path, unit: Unit, schools: list[School], country: Country) ->
     total = ("合  计", "", "", "", "", "", "", "", "", sum(one.student_count for one in schools))
     facilities = [
         (
-            one.name, one.code, "２０１" if one.index % 3 == 0 else 500, one.class_count + 6, one.class_count + 4,
-            one.staff_count, one.student_count // 8, _serial(country.today.replace(day=1)),
+            one.name, one.code, "２０１" if one.index % 3 == 0 else 500,
+            one.class_count + 6, one.class_count + 4, one.staff_count, one.student_count // 8,
+            _serial(country.today.replace(day=1)),
         )
         for one in schools
     ]  # fmt: skip

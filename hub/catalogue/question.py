@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,10 @@ from schema.graph.context import BadCursor
 
 FACETS = ("level", "stage", "subject_code", "grade_code", "version_name", "chapter_keys")
 """What can be counted."""
+LISTED = ("chapter_keys",)
+"""Facets of which one resource may have several values."""
 MOST_OF_A_FACET = 50
+MOST_COMBINATIONS = 50_000
 MOST_FILTER_VALUES = 200
 MOST_FIRST = 200
 
@@ -83,19 +87,45 @@ def browsed(search: Search, limit: int) -> list[dict[str, Any]]:
     return [{"$match": {"$and": clauses}}, *_next(limit)]
 
 
-def scanned(search: Search, counted: Iterable[str], limit: int) -> list[dict[str, Any]]:
-    """The pipeline that goes once through all matches; it gives one row.
+def tiered(search: Search, limit: int) -> list[dict[str, Any]]:
+    """The pipeline for a text: one row with `tier0` and so on, the next `limit` of each tier."""
+    start = search.after.tier if search.after else 0
+    parts = {f"tier{n}": _tier(search, n, limit) for n in range(start, len(search.tiers))}
+    return [
+        {"$match": search.match},
+        {"$project": {"rank": 1, "title": 1, "title_terms": 1}},
+        {"$facet": parts},
+    ]
 
-    `total` counts them, each dimension of `counted` how many have which value, `tier0` and on hold the next
-    `limit` of each tier where there is a text.
-    """
-    parts: dict[str, list[dict[str, Any]]] = {"total": [{"$count": "count"}]}
-    parts |= {name: _values(name) for name in counted}
-    if len(search.tiers) > 1:
-        start = search.after.tier if search.after else 0
-        parts |= {f"tier{n}": _tier(search, n, limit) for n in range(start, len(search.tiers))}
-    needed = {"facts": 1, "rank": 1, "title": 1, "title_terms": 1}
-    return [{"$match": search.match}, {"$project": needed}, {"$facet": parts}]
+
+def combined(search: Search, counted: Sequence[str]) -> list[dict[str, Any]]:
+    """The pipeline that counts matches by each combination of values: the total and most facets in one go."""
+    path = {name: f"$facts.{name}" for name in counted if name not in LISTED}
+    return [{"$match": search.match}, {"$group": {"_id": path or None, "count": {"$sum": 1}}}]
+
+
+def listed(search: Search, name: str) -> list[dict[str, Any]]:
+    """The pipeline that counts matches by a fact of which each has several."""
+    return [
+        {"$match": search.match},
+        {"$unwind": f"$facts.{name}"},
+        {"$group": {"_id": f"$facts.{name}", "count": {"$sum": 1}}},
+        {"$sort": {"count": -1, "_id": 1}},
+        {"$limit": MOST_OF_A_FACET},
+    ]
+
+
+def facets_of(counted: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[str, int]]]:
+    """From counts by combination to the most frequent values of each dimension, with their counts."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in counted if name not in LISTED}
+    for row in rows:
+        for name, counter in counts.items():
+            if isinstance(value := row["_id"].get(name), str):
+                counter[value] += row["count"]
+    return {
+        name: sorted(counter.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_OF_A_FACET]
+        for name, counter in counts.items()
+    }
 
 
 def _tier(search: Search, tier: int, limit: int) -> list[dict[str, Any]]:
@@ -109,17 +139,6 @@ def _tier(search: Search, tier: int, limit: int) -> list[dict[str, Any]]:
 
 def _next(limit: int) -> list[dict[str, Any]]:
     return [{"$sort": {"rank": -1, "_id": 1}}, {"$limit": limit}, {"$project": {"rank": 1}}]
-
-
-def _values(name: str) -> list[dict[str, Any]]:
-    path = f"$facts.{name}"
-    return [
-        *([{"$unwind": path}] if name == "chapter_keys" else []),
-        {"$group": {"_id": path, "count": {"$sum": 1}}},
-        {"$match": {"_id": {"$ne": None}}},
-        {"$sort": {"count": -1, "_id": 1}},
-        {"$limit": MOST_OF_A_FACET},
-    ]
 
 
 def dimensions(facets: Sequence[str]) -> tuple[str, ...]:

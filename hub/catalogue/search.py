@@ -9,7 +9,21 @@ from typing import Any
 from aiodataloader import DataLoader
 
 from hub.catalogue.documents import record_of
-from hub.catalogue.question import MOST_FIRST, Place, Search, browsed, dimensions, scanned, understood
+from hub.catalogue.question import (
+    LISTED,
+    MOST_COMBINATIONS,
+    MOST_FIRST,
+    MOST_OF_A_FACET,
+    Place,
+    Search,
+    browsed,
+    combined,
+    dimensions,
+    facets_of,
+    listed,
+    tiered,
+    understood,
+)
 from hub.catalogue.standing import account, harvestable, held, offering, stale
 from hub.catalogue.state import States
 from hub.clock import Clock
@@ -68,12 +82,12 @@ class Searching:
                 return None
             only = known if states.keys() - known.keys() else None
             search = await asyncio.to_thread(understood, text, filters, after, only_sources=only)
-            row, page = await self._looked(search, counted, first + 1)
+            page, (total, counts) = await asyncio.gather(
+                self._page(search, first + 1), self._counts(search, counted)
+            )
             records = await self._records(page[:first])
         except StorageError:
             return None
-        counts = tuple(Facet(name, at["_id"], at["count"]) for name in counted for at in row.get(name, ()))
-        total = row["total"][0]["count"] if row.get("total") else 0
         more = len(page) > first
         found = self._found(search, page[:first], records, states)
         account_of = account(self._asked(filters), states, self._clock.epoch(), self._every)
@@ -96,20 +110,31 @@ class Searching:
         shown = (self._entity(copy, states) for copy in copies)
         return tuple(entity for entity in shown if entity is not None)
 
-    async def _looked(
-        self, search: Search, counted: Sequence[str], wanted: int
-    ) -> tuple[Document, list[Place]]:
-        """The counts, and the places of the next matches, best first."""
+    async def _page(self, search: Search, wanted: int) -> list[Place]:
+        """The places of the next matches, best first."""
         if search.match is None:
-            return {}, []
-        scan = self._rows(scanned(search, counted, wanted), 1)
+            return []
         if len(search.tiers) > 1:
-            row = next(iter(await scan), {})
+            row = (await self._rows(tiered(search, wanted), 1))[0]
             tiers = [(tier, one) for tier in range(len(search.tiers)) for one in row.get(f"tier{tier}", ())]
         else:
-            rows, browse = await asyncio.gather(scan, self._rows(browsed(search, wanted), wanted))
-            row, tiers = next(iter(rows), {}), [(0, one) for one in browse]
-        return row, [Place(tier, one["rank"], one["_id"]) for tier, one in tiers[:wanted]]
+            tiers = [(0, one) for one in await self._rows(browsed(search, wanted), wanted)]
+        return [Place(tier, one["rank"], one["_id"]) for tier, one in tiers[:wanted]]
+
+    async def _counts(self, search: Search, counted: Sequence[str]) -> tuple[int, tuple[Facet, ...]]:
+        """How many match, and the facets in the order asked for."""
+        if search.match is None:
+            return 0, ()
+        several = [name for name in counted if name in LISTED]
+        rows, *lists = await asyncio.gather(
+            self._rows(combined(search, counted), MOST_COMBINATIONS),
+            *(self._rows(listed(search, name), MOST_OF_A_FACET) for name in several),
+        )
+        found = await asyncio.to_thread(facets_of, counted, rows)
+        for name, values in zip(several, lists, strict=True):
+            found[name] = [(value["_id"], value["count"]) for value in values]
+        facets = tuple(Facet(name, value, count) for name in counted for value, count in found[name])
+        return sum(row["count"] for row in rows), facets
 
     async def _rows(self, pipeline: list[Document], most: int) -> list[Document]:
         return await self._kept.aggregate(pipeline, limit=most, seconds=PATIENCE)

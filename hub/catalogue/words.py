@@ -82,7 +82,8 @@ def asked(text: str) -> Asked:
 def condition(field: str, term: str) -> dict[str, Any]:
     """The filter that holds where `field`, an array of terms, contains `term` or begins initials with it."""
     if _INITIALS.fullmatch(term):
-        return {field: {"$in": [term, re.compile(f"^~{term}")]}}
+        begun = {"$elemMatch": {"$gte": f"~{term}", "$lt": f"~{term}{{"}}  # "{" comes right after "z"
+        return {"$or": [{field: {"$eq": term}}, {field: begun}]}
     return {field: {"$eq": term}}
 
 

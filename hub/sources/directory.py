@@ -7,28 +7,38 @@ entities: what policy hides is gone before the graph, a filter or a count can se
 from __future__ import annotations
 
 import asyncio
-import base64
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
 from typing import Any
 
-import orjson
+import msgspec
 
 from hub.sources.asking import Asking, Heard, Joined
 from hub.sources.merging import Told, merge
-from hub.sources.routing import Candidate, Question, Reach, Route, route
-from schema.graph.context import Account, BadCursor, Entity, Found
+from hub.sources.paging import Mark, Row, cursor, listing, mark_of, weave
+from hub.sources.routing import Asked, Candidate, Question, Reach, Route, route
+from schema.graph.context import Account, Entity, Found, Losing, Silence
 from schema.model.codes import Level
 from schema.model.divisions import Divisions
 from schema.model.policy import SIGHT_FIELDS, reveal
-from schema.model.privacy import PrivacyClass
-from schema.model.record import NOWHERE, Page, Place, lookup
+from schema.model.privacy import Mask, PrivacyClass, masked
+from schema.model.record import NOWHERE, Lookup, Page, Place, lookup
 from schema.model.viewer import Viewer
 from schema.model.words import Kind, WordSpec
 
 MOST_IN_A_LIST = 50_000
+"""Most records that one source's share of a merged list is read to."""
+WINDOW = 500
+"""Records of a page that the hub asks for on its own account."""
+ROUNDS = 20
+"""Most pages read at once where the viewer may see nothing of what the first ones hold."""
+PLACES = frozenset({"region_code", "school_code"})
+"""Filters that say where to look, and are open to whoever sees the thing at all."""
+
+Ask = Callable[[Asked], Lookup]
+"""The question as it is put to one source: with the fields that this one holds."""
 
 
 @dataclass(slots=True)
@@ -49,7 +59,8 @@ class SourceDirectory:
         spec = self.specs[kind]
         if not self._could_see(spec):
             return None, Account()
-        wanted = _wanted(spec, fields, "")
+        place = _placed(kind, key, place)
+        wanted = _wanted(spec, fields)
         owner = "" if spec.shared else key.partition(":")[0]
         path = self._route(Question(spec, wanted, frozenset({"key"}), place, only_source=owner))
         heard = await self._each(path, spec, "key", key, {})
@@ -59,7 +70,8 @@ class SourceDirectory:
             near = self._route(Question(spec, wanted, frozenset({"key"}), home))
             later = Route(tuple(one for one in near.asked if one.source not in asked), near.passed)
             heard += await self._each(later, spec, "key", key, {})
-            path = Route(path.asked + later.asked, near.passed)
+            told = {one.source for one in path.asked + later.asked}
+            path = Route(path.asked + later.asked, tuple(p for p in near.passed if p.source not in told))
         account = _account(path, heard)
         entities = self._entities(spec, heard)
         return (entities[0] if entities else None), account
@@ -80,17 +92,26 @@ class SourceDirectory:
         spec = self.specs[kind]
         if not self._could_see(spec):
             return Found(total=0)
-        also = {name: values[0] for name, values in (where or {}).items()}
-        wanted = _wanted(spec, fields, by)
+        narrowed = {name: tuple(values) for name, values in (where or {}).items()}
+        if not all(narrowed.values()):
+            return Found(total=0)
+        filters = frozenset({by, *narrowed})
         question = Question(
-            spec, wanted, frozenset({by, *also}), place, levels=tuple(levels),
+            spec, _wanted(spec, fields | filters), filters, place, levels=tuple(levels),
             only_source=self._owner(kind, by, value),
         )  # fmt: skip
         path = self._route(question)
-        heard = await self._each(path, spec, by, value, also)
+        if all(len(values) == 1 for values in narrowed.values()):
+            also = {name: values[0] for name, values in narrowed.items()}
+            heard = await self._each(path, spec, by, value, also)
+        else:
+            heard = await self._all(
+                path, spec, lambda one: lookup(kind, one.fields, {**narrowed, by: [value]})
+            )
         known = {name: about.values[name] for name in SIGHT_FIELDS & about.values.keys()} if about else {}
-        entities = self._entities(spec, heard, known)
-        return Found(tuple(entities), _account(path, heard), len(entities), any(h.more for h in heard))
+        entities = tuple(self._entities(spec, heard, known, filters))
+        account, more = _account(path, heard), any(said.more for said in heard)
+        return Found(entities, account, None if more or _missing(account) else len(entities), more)
 
     async def find(
         self,
@@ -108,29 +129,24 @@ class SourceDirectory:
     ) -> Found:
         """A page of a list over all sources that touch `region`."""
         spec = self.specs[kind]
-        starts = _starts(after)
-        if not self._could_see(spec):
+        narrowed = {name: tuple(values) for name, values in (where or {}).items()}
+        name = listing(kind, sorted(narrowed.items()), region, [*levels], text, since, until)
+        mark = mark_of(name, after)
+        if not self._could_see(spec) or not all(narrowed.values()):
             return Found(total=0)
-        by = frozenset(where or {})
+        by = frozenset(narrowed)
         question = Question(
-            spec, _wanted(spec, fields | by, ""), by,
+            spec, _wanted(spec, fields | by), by,
             Place(region), Reach.REGION, tuple(levels), bool(text), bool(since or until),
         )  # fmt: skip
         path = self._route(question)
-        paged = not spec.shared
-        asks = []
-        for one in path.asked:
-            page = Page(starts.get(one.source, 0), first) if paged and one.offer.pages else None
-            asks.append(
-                self.asking.whole(
-                    one, spec, lookup(kind, one.fields, where, text=text, since=since, until=until, page=page)
-                )
-            )
-        heard = await asyncio.gather(*asks)
-        account = _account(path, heard)
+
+        def ask(one: Asked) -> Lookup:
+            return lookup(kind, one.fields, narrowed, text=text, since=since, until=until)
+
         if spec.shared:
-            return self._merged_page(spec, heard, account, starts.get("", 0), first)
-        return self._woven_page(spec, path, heard, account, starts, first)
+            return await self._merged_page(spec, path, ask, by, name, mark, first)
+        return await self._woven_page(spec, path, ask, by, name, mark, first)
 
     def why(self, question: Question) -> Route:
         """The route a question would take now; nobody is asked."""
@@ -140,49 +156,66 @@ class SourceDirectory:
         """What the viewer may see of records of one key that the hub holds already; None: looks absent."""
         return self._shown(spec, told)
 
-    def _merged_page(
-        self, spec: WordSpec, heard: Sequence[Heard], account: Account, start: int, first: int
+    async def _merged_page(
+        self, spec: WordSpec, path: Route, ask: Ask, by: frozenset[str], name: str, mark: Mark, first: int
     ) -> Found:
-        """A page of things that several sources tell of: merged, in order of key."""
-        entities = sorted(self._entities(spec, heard), key=lambda entity: entity.key)
-        shown = entities[start : start + first]
-        cursors = tuple(_cursor({"": start + place + 1}) for place in range(len(shown)))
-        more = len(entities) > start + first
-        return Found(tuple(shown), account, len(entities), more, cursors)
+        """A page of things that several sources tell of: read whole, merged, in order of key."""
+        heard = await asyncio.gather(*(self._whole(one, spec, ask(one)) for one in path.asked))
+        account = _account(path, heard)
+        entities = sorted(self._entities(spec, heard, by=by), key=lambda entity: entity.key)
+        rest = [entity for entity in entities if entity.key > mark.key]
+        shown = tuple(rest[:first])
+        cut = any(said.more for said in heard)
+        return Found(
+            shown,
+            account,
+            None if cut or _missing(account) else len(entities),
+            len(rest) > first or (cut and bool(shown)),
+            tuple(cursor(name, Mark(key=entity.key)) for entity in shown),
+        )
 
-    def _woven_page(
-        self,
-        spec: WordSpec,
-        path: Route,
-        heard: Sequence[Heard],
-        account: Account,
-        starts: Mapping[str, int],
-        first: int,
+    async def _woven_page(
+        self, spec: WordSpec, path: Route, ask: Ask, by: frozenset[str], name: str, mark: Mark, first: int
     ) -> Found:
-        """A page of things each source has of its own: one of each in turn, so none drowns another."""
-        rows: list[tuple[str, list[Told]]] = []
-        for one, said in zip(path.asked, heard, strict=True):
-            told = list(said.told)
-            rows.append((one.source, told if one.offer.pages else told[starts.get(one.source, 0) :]))
-        offsets = dict(starts)
-        shown: list[Entity] = []
-        cursors: list[str] = []
-        hidden = False
-        for place in range(max((len(told) for _, told in rows), default=0)):
-            for source, told in rows:
-                if place >= len(told) or len(shown) == first:
-                    continue
-                offsets[source] = offsets.get(source, 0) + 1
-                entity = self._shown(spec, [told[place]])
-                if entity is None:
-                    hidden = True
-                    continue
-                shown.append(entity)
-                cursors.append(_cursor(offsets))
-        left = any(starts.get(source, 0) + len(told) > offsets.get(source, 0) for source, told in rows)
-        more = left or any(said.more for said in heard)
-        total = None if hidden or any(h.silence and not h.stale for h in heard) else _total(path, heard)
-        return Found(tuple(shown), account, total, more, tuple(cursors))
+        """A page of things each source has of its own; read on while the viewer may see nothing of it."""
+        account, size, end = Account(), first, mark
+        for _ in range(ROUNDS):
+            start = end
+            heard = await self._all(path, spec, _paged(ask, start, size))
+            account += _account(path, heard)
+            pairs = list(zip(path.asked, heard, strict=True))
+            rows = [_row(one, said, start) for one, said in pairs]
+            woven = weave(rows, start, first, lambda told: self._shown(spec, told, by=by))
+            left = woven.left or any(said.more and said.told and one.offer.pages for one, said in pairs)
+            size, end = WINDOW, woven.end
+            if woven.entities or not left or not first or end == start:
+                break
+        missing = _missing(account)
+        total = None
+        if not (left or missing or mark.at or any(said.more for said in heard)):
+            total = len(woven.entities)
+        elif not missing and _open(spec) and all(_plain(spec, one) for one in by):
+            total = _total(pairs, start)
+        # Who falls silent in the middle of a list has more to say: the cursor goes on from there.
+        more = left or bool(mark.at and missing and woven.entities)
+        return Found(woven.entities, account, total, more, tuple(cursor(name, one) for one in woven.marks))
+
+    async def _whole(self, one: Asked, spec: WordSpec, question: Lookup) -> Heard:
+        """All that a source tells to a question, further pages included where it has some."""
+        heard = await self.asking.whole(one, spec, question)
+        while heard.more and one.offer.pages and not heard.silence and len(heard.told) < MOST_IN_A_LIST:
+            page = Page(len(heard.told), WINDOW)
+            further = await self.asking.whole(one, spec, msgspec.structs.replace(question, page=page))
+            if not (further.told or further.silence):
+                break
+            heard = Heard(
+                heard.told + further.told, heard.total, further.more or bool(further.silence),
+                further.silence, heard.stale or further.stale,
+            )  # fmt: skip
+        return heard
+
+    async def _all(self, path: Route, spec: WordSpec, ask: Ask) -> list[Heard]:
+        return list(await asyncio.gather(*(self.asking.whole(one, spec, ask(one)) for one in path.asked)))
 
     async def _each(
         self, path: Route, spec: WordSpec, by: str, value: str, also: Mapping[str, str]
@@ -206,40 +239,60 @@ class SourceDirectory:
 
     def _could_see(self, spec: WordSpec) -> bool:
         """Whether to ask at all: who is not signed in sees nothing of words without public fields."""
-        return not self.viewer.anonymous or any(
-            field.privacy is PrivacyClass.PUBLIC and not field.hidden and not field.link
-            for field in spec.fields.values()
-        )
+        return not self.viewer.anonymous or _open(spec)
 
     def _entities(
-        self, spec: WordSpec, heard: Iterable[Heard], known: Mapping[str, Any] = MappingProxyType({})
+        self,
+        spec: WordSpec,
+        heard: Iterable[Heard],
+        known: Mapping[str, Any] = MappingProxyType({}),
+        by: frozenset[str] = frozenset(),
     ) -> list[Entity]:
-        """What was heard, one entity a key, in the order first heard of."""
-        by_key: dict[str, list[Told]] = {}
+        """What was heard, one entity a key and one record a source, in the order first heard of."""
+        by_key: dict[str, dict[str, Told]] = {}
         for said in heard:
             for told in said.told:
-                by_key.setdefault(told.record.key, []).append(told)
-        shown = (self._shown(spec, told, known) for told in by_key.values())
+                by_key.setdefault(told.record.key, {}).setdefault(told.record.source, told)
+        shown = (self._shown(spec, list(told.values()), known, by) for told in by_key.values())
         return [entity for entity in shown if entity is not None]
 
     def _shown(
-        self, spec: WordSpec, told: Sequence[Told], known: Mapping[str, Any] = MappingProxyType({})
+        self,
+        spec: WordSpec,
+        told: Sequence[Told],
+        known: Mapping[str, Any] = MappingProxyType({}),
+        by: frozenset[str] = frozenset(),
     ) -> Entity | None:
-        """The one place where records become what a viewer sees; `known` fills in whose and where."""
+        """The one place where records become what a viewer sees; `known` fills in whose and where.
+
+        What was found `by` a value that the viewer may not see is not shown: the filter would tell the value.
+        """
         merged = merge(spec, told)
-        seen = reveal(self.viewer, spec, {**known, **merged.values}, self.divisions.within, self.today)
+        full = {**known, **merged.values}
+        seen = reveal(self.viewer, spec, full, self.divisions.within, self.today)
         if seen is None:
             return None
         values, fields = seen
+        if any(not _plain(spec, name) and _altered(name, full, values, fields) for name in by):
+            return None
         losing = tuple(
-            one for one in merged.losing if one.field in fields and not spec.fields[one.field].hidden
+            _as_seen(spec, one, values)
+            for one in merged.losing
+            if one.field in fields and not spec.fields[one.field].hidden
         )
         return Entity(spec, merged.key, values, fields, merged.parts, losing)
 
 
-def _wanted(spec: WordSpec, fields: frozenset[str], by: str) -> frozenset[str]:
-    """The values to ask for: what is wanted, what decides who may see it, what the answer is split by."""
-    return (fields | {by} | SIGHT_FIELDS) & spec.values()
+def _wanted(spec: WordSpec, fields: frozenset[str]) -> frozenset[str]:
+    """The values to ask for: what is wanted and what decides who may see it."""
+    return (fields | SIGHT_FIELDS) & spec.values()
+
+
+def _placed(kind: Kind, key: str, place: Place) -> Place:
+    """The place of a thing whose key is a place."""
+    if kind is Kind.SCHOOL:
+        return replace(place, school_code=place.school_code or key)
+    return replace(place, region_code=place.region_code or key) if kind is Kind.REGION else place
 
 
 def _home(heard: Iterable[Heard]) -> Place:
@@ -251,43 +304,73 @@ def _home(heard: Iterable[Heard]) -> Place:
     return NOWHERE
 
 
+def _open(spec: WordSpec) -> bool:
+    """Whether something of every such thing is open to everybody, so that none is ever hidden."""
+    return any(
+        field.privacy is PrivacyClass.PUBLIC and not field.hidden and not field.link
+        for field in spec.fields.values()
+    )
+
+
+def _plain(spec: WordSpec, name: str) -> bool:
+    """Whether a filter tells nothing that the viewer could not know: open, a place, or a key of ours."""
+    field = spec.fields.get(name)
+    return field is None or field.hidden or name in PLACES or field.privacy is PrivacyClass.PUBLIC
+
+
+def _altered(name: str, full: Mapping[str, Any], values: Mapping[str, Any], fields: frozenset[str]) -> bool:
+    """Whether the viewer sees this value masked or not at all."""
+    return name not in fields or values.get(name) != full.get(name)
+
+
+def _as_seen(spec: WordSpec, one: Losing, values: Mapping[str, Any]) -> Losing:
+    """What lost, masked wherever what won is (or may be: the mask of a short value changes nothing)."""
+    mask, kept = spec.fields[one.field].mask, values.get(one.field)
+    if mask is Mask.NONE or kept != masked(one.kept, mask):
+        return one
+    return replace(one, value=masked(one.value, mask), kept=kept)
+
+
+def _paged(ask: Ask, mark: Mark, size: int) -> Ask:
+    """The same question for the next page, where the source has pages."""
+
+    def paged(one: Asked) -> Lookup:
+        page = Page(mark.at.get(one.source, 0), max(size, 1)) if one.offer.pages else None
+        return msgspec.structs.replace(ask(one), page=page)
+
+    return paged
+
+
+def _row(one: Asked, said: Heard, mark: Mark) -> Row:
+    start = mark.at.get(one.source, 0)
+    return Row(one.source, start, said.told if one.offer.pages else said.told[start:])
+
+
 def _account(path: Route, heard: Sequence[Heard]) -> Account:
     pairs = list(zip(path.asked, heard, strict=True))
+    cut = tuple(Silence(one.source, one.level, "SOURCE_NOT_ASKED", one.why) for one in path.passed if one.cut)
     return Account(
         tuple(one.source for one, _ in pairs),
         tuple(one.source for one, said in pairs if said.silence is None),
-        tuple(said.silence for _, said in pairs if said.silence is not None),
+        tuple(said.silence for _, said in pairs if said.silence is not None) + cut,
         tuple(one.source for one, said in pairs if said.stale),
     )
 
 
-def _total(path: Route, heard: Sequence[Heard]) -> int | None:
+def _missing(account: Account) -> bool:
+    """Whether somebody is silent for whom no remembered answer stands in."""
+    return any(silence.source not in account.stale for silence in account.silent)
+
+
+def _total(pairs: Sequence[tuple[Asked, Heard]], mark: Mark) -> int | None:
     """The sum of what the sources count, if each can tell or told everything."""
     total = 0
-    for one, said in zip(path.asked, heard, strict=True):
+    for one, said in pairs:
+        start = mark.at.get(one.source, 0) if one.offer.pages else 0
         if said.total is not None:
             total += said.total
-        elif one.offer.pages or said.more:
+        elif said.more or (start and not said.told):
             return None
         else:
-            total += len(said.told)
+            total += start + len(said.told)
     return total
-
-
-def _cursor(offsets: Mapping[str, int]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(dict(offsets))).decode().rstrip("=")
-
-
-def _starts(cursor: str) -> dict[str, int]:
-    """How far each source's list has been read; raises `BadCursor`."""
-    if not cursor:
-        return {}
-    try:
-        offsets = orjson.loads(base64.urlsafe_b64decode(cursor[:4096] + "=" * (-len(cursor[:4096]) % 4)))
-    except ValueError as error:
-        raise BadCursor from error
-    if not isinstance(offsets, dict) or len(offsets) > 100:
-        raise BadCursor
-    if not all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= 10**9 for n in offsets.values()):
-        raise BadCursor
-    return offsets

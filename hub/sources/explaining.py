@@ -62,7 +62,13 @@ class Explaining(SourceDirectory):
     def _could_see(self, spec: WordSpec) -> bool:
         return True
 
-    def _shown(self, spec: WordSpec, told: Sequence[Told], known: Mapping[str, Any] | None = None) -> Entity:
+    def _shown(
+        self,
+        spec: WordSpec,
+        told: Sequence[Told],
+        known: Mapping[str, Any] | None = None,
+        by: frozenset[str] = frozenset(),
+    ) -> Entity:
         merged = merge(spec, told)
         return Entity(spec, merged.key, merged.values, frozenset(spec.fields), merged.parts)
 

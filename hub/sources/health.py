@@ -2,6 +2,7 @@
 
 Rests after three failures in a row that waiting may mend; then one question a time goes through as a probe,
 and the first answer ends the rest. Refusals and nonsense count too: asking again at once would not help.
+A source that asks for patience gets it from its first word on.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -16,6 +18,8 @@ from connectors.errors import Overloaded, SourceError
 
 FAILURES = 3
 REST = 2.0
+MOST_PATIENCE = 60.0
+"""Seconds; whatever a source asks for, it is asked again after that."""
 
 
 @dataclass(slots=True)
@@ -27,7 +31,8 @@ class Health:
     answered: int = 0
     failed: int = 0
     row: int = 0
-    rests_until: float = 0.0
+    rests_until: float = -inf
+    patient_until: float = -inf
     probing: bool = False
     last_success: float | None = None
     last_error: tuple[float, str] | None = None
@@ -37,15 +42,15 @@ class Health:
     @property
     def resting(self) -> bool:
         """Whether the breaker is open now."""
+        if self.monotonic() < self.patient_until:
+            return True
         return self.row >= FAILURES and (self.probing or self.monotonic() < self.rests_until)
 
     def admit(self) -> bool:
         """Whether a question may go out; after the rest exactly one does, as a probe."""
-        if self.row < FAILURES:
-            return True
         if self.resting:
             return False
-        self.probing = True
+        self.probing = self.row >= FAILURES
         return True
 
     def succeeded(self, seconds: float) -> None:
@@ -63,8 +68,9 @@ class Health:
         self.probing = False
         self.last_error = (self.now(), error.code)
         self.last_reason = error
-        patience = error.retry_after if isinstance(error, Overloaded) else REST
-        self.rests_until = self.monotonic() + min(max(patience, REST), 60.0)
+        self.rests_until = self.monotonic() + REST
+        if isinstance(error, Overloaded):
+            self.patient_until = self.monotonic() + min(max(error.retry_after, 0.0), MOST_PATIENCE)
 
     def abandoned(self) -> None:
         """A question was given up by its asker: it tells nothing about the source."""

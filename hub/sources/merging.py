@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from math import inf
 from typing import Any
 
 from hub.sources.routing import authority_rank
@@ -16,6 +18,8 @@ from schema.graph.context import Losing, Part
 from schema.model.codes import Level
 from schema.model.record import Record
 from schema.model.words import FieldSpec, WordSpec
+
+BEIJING = timezone(timedelta(hours=8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,14 @@ def merge(spec: WordSpec, told: Sequence[Told]) -> Merged:
     if len(told) == 1:
         one = told[0]
         return Merged(one.record.key, one.record.values, (_part(one, tuple(one.record.values)),), ())
+    told = sorted(
+        told,
+        key=lambda one: (authority_rank(spec.authority, one.level), one.record.source, one.record.local_id),
+    )
     values: dict[str, Any] = {}
     shares: dict[str, list[str]] = {one.record.source: [] for one in told}
     losing: list[Losing] = []
-    for name in sorted({name for one in told for name in one.record.values}):
+    for name in sorted({name for one in told for name in one.record.values} & spec.fields.keys()):
         first, *others = sorted(
             (one for one in told if name in one.record.values), key=_order(spec.fields[name])
         )
@@ -61,12 +69,22 @@ def merge(spec: WordSpec, told: Sequence[Told]) -> Merged:
     return Merged(told[0].record.key, values, parts, tuple(losing))
 
 
-def _order(field: FieldSpec) -> Callable[[Told], tuple[int, bool, tuple[int, ...], str]]:
-    def order(one: Told) -> tuple[int, bool, tuple[int, ...], str]:
-        newest_first = tuple(-ord(char) for char in (one.record.updated_at or ""))
-        return authority_rank(field.authority, one.level), one.stale, newest_first, one.record.source
+def _order(field: FieldSpec) -> Callable[[Told], tuple[int, bool, float, str, str]]:
+    def order(one: Told) -> tuple[int, bool, float, str, str]:
+        record = one.record
+        rank = authority_rank(field.authority, one.level)
+        return rank, one.stale, -_moment(record.updated_at), record.source, record.local_id
 
     return order
+
+
+def _moment(text: str | None) -> float:
+    """RFC 3339 as seconds since 1970, China's time where no offset is given; not known is oldest."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)).timestamp()
+    except (ValueError, OverflowError):
+        return -inf
 
 
 def _part(one: Told, fields: tuple[str, ...]) -> Part:

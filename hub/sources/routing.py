@@ -74,11 +74,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A source that is not asked, and why."""
+    """A source that is not asked, and why; `cut`: it fits, but there were too many before it."""
 
     source: str
     level: Level
     why: str
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,8 @@ def route(question: Question, candidates: Sequence[Candidate], divisions: Divisi
         if offer is None or why_not:
             passed.append(Passed(candidate.face.code, candidate.face.level, why_not))
         elif len(asked) == MOST_ASKED:
-            passed.append(
-                Passed(candidate.face.code, candidate.face.level, f"已询问 {MOST_ASKED} 个来源 / too many")
-            )
+            too_many = f"已询问 {MOST_ASKED} 个来源，未再询问 / not asked: {MOST_ASKED} others were"
+            passed.append(Passed(candidate.face.code, candidate.face.level, too_many, cut=True))
         else:
             asked.append(
                 Asked(

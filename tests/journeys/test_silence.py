@@ -52,7 +52,7 @@ async def test_four_broken_sources_change_nothing_that_is_remembered_and_are_nam
 
 async def test_what_was_never_heard_is_missing_by_name_and_no_list_is_silently_short(fragile: World) -> None:
     query = """{ school(schoolCode: "%s") { name classes { totalCount account { silent { source code } } } }
-      communities(region: "371500") { totalCount nodes { name } account { asked answered silent { source } } } }"""
+      communities(region: "371500") { totalCount nodes { name } account { answered silent { source } } } }"""
     school = fragile.demo.hub.registry.joined["s-lrs"].school_code
     answer = await fragile.ask(query % school, "teacher")
     page = answer["data"]["communities"]

@@ -14,6 +14,7 @@ from hub.mongo import Mongo
 from tests.journeys.country import World, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+ADDRESSES = "query At($code: RegionCode!) { schools(region: $code) { nodes { name address } } }"
 QUERY = '{ schools(region: "%s") { totalCount nodes { name studentCount } } }'
 
 
@@ -51,7 +52,7 @@ async def test_the_second_tier_is_used_again_when_the_database_is_back(bare: Wor
     assert held > 0, "what was acknowledged before the crash is still there"
     for attempt in range(60):
         code = ("371581", "371525", "371522", "371521", "371526", "371571")[attempt % 6]
-        await bare.data('{ schools(region: "%s") { nodes { name address } } }' % code)
+        await bare.data(ADDRESSES, code=code)
         if await remembered(bare) > held:
             return
         await asyncio.sleep(0.25)

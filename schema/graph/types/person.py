@@ -62,13 +62,15 @@ class Person(Sourced):
         return await related(info, Kind.ACTIVITY_EVENT, self._own("person_key"), first=first, after=after)
 
     def _own(self, field: str) -> dict[str, Any]:
-        return by(field, self.entity.key, self.entity.place)
+        # A guardian's key finds records about somebody else: only of the person's own is it known whose.
+        about = self.entity if field == "person_key" else None
+        return {**by(field, self.entity.key, self.entity.place), "about": about}
 
     def _matched(self) -> dict[str, Any]:
         """By the keyed hash, at one school: without both, nothing is asked."""
         place = self.entity.place
         mark = self.entity.values.get("match_key") if place.school_code else None
-        return by("match_key", mark, place, school_code=place.school_code)
+        return {**by("match_key", mark, place, school_code=place.school_code), "about": self.entity}
 
 
 @word(model.Account)
