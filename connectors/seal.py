@@ -31,7 +31,12 @@ class Seal:
         return "Seal(…)"
 
     def match_key(self, number: str) -> str:
-        """Keyed hash of an ID or roll number; `G` + ID number and the ID number give the same key."""
+        """Keyed hash of an ID or roll number; `G` + ID number and the ID number give the same key.
+
+        `ValueError` for a blank: otherwise all whose number is missing would be one person.
+        """
+        if not canonical(number):
+            raise ValueError("a blank is no number")
         digest = hmac.digest(self._key, canonical(number).encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest[:18]).decode()
 
@@ -53,7 +58,7 @@ def flaw(number: str) -> str | None:
     Region codes are not judged: zones and renamed counties are real, and tables of them are dated.
     """
     plain = canonical(number)
-    if not re.fullmatch(r"\d{17}[\dX]", plain):
+    if not re.fullmatch(r"[0-9]{17}[0-9X]", plain):
         return "应为 18 位：17 位数字加校验码 / not 17 digits and a check character"
     try:
         date(int(plain[6:10]), int(plain[10:12]), int(plain[12:14]))
@@ -65,9 +70,9 @@ def flaw(number: str) -> str | None:
 
 
 def mask_number(number: str) -> str:
-    """First four and last two characters, stars between: `9999************15`."""
+    """First four and last two characters, stars between: `9999************15`; of a short number nothing."""
     plain = number.strip()
-    return plain[:4] + "*" * max(len(plain) - 6, 4) + plain[-2:] if len(plain) > 6 else "*" * len(plain)
+    return plain[:4] + "*" * (len(plain) - 6) + plain[-2:] if len(plain) > 11 else "*" * len(plain)
 
 
 def birth_date_of(number: str) -> str | None:

@@ -37,7 +37,14 @@ class SettingsRefused(ValueError):
         self.file, self.line, self.cause, self.remedy = file, line, cause, remedy
 
 
-class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file. It may hold secrets, so it never prints."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+
+class Hub(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which hub this is."""
 
     level: Level = Level.MUNICIPAL
@@ -56,16 +63,16 @@ class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """状态目录 / folder for keys and the embedded database, relative to this file."""
 
 
-class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Server(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where it listens."""
 
     host: str = "127.0.0.1"
     """监听地址 / address to listen on."""
-    port: int = 8000
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
     """监听端口 / port; 0 lets the system choose."""
 
 
-class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Storage(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The database."""
 
     uri: str = ""
@@ -76,23 +83,23 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """驱动 / driver: motor, or its successor pymongo."""
 
 
-class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class CacheSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is remembered."""
 
-    memory_mb: int = 128
+    memory_mb: Annotated[int, msgspec.Meta(ge=1)] = 128
     """内存缓存上限 / most memory the first tier holds, in MB."""
     durable: bool = True
     """是否使用第二级缓存 / whether MongoDB is the second tier."""
 
 
-class CatalogueSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class CatalogueSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Harvested resources."""
 
     harvest_every: Seconds = Seconds(6 * 3600)
     """采集间隔 / how often sources are harvested; "0s": only by command."""
 
 
-class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SourceSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One joined source."""
 
     code: str
@@ -125,7 +132,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """协议自身的设置 / the tongue's own settings."""
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
     hub: Hub = Hub()
@@ -151,12 +158,7 @@ class Loaded:
 
 def load(file: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
     """Read a settings file; raises `SettingsRefused` with file, line, cause and remedy."""
-    try:
-        text = file.read_text("utf-8")
-    except OSError as error:
-        raise SettingsRefused(
-            file, 0, f"读不到设置文件 / cannot read: {error.strerror}", "检查路径 / check the path"
-        ) from None
+    text = _text(file)
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -166,10 +168,39 @@ def load(file: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
         ) from None
     try:
         settings = msgspec.convert(_secrets(tree, file.parent, environ), Settings, dec_hook=_decode)
+    except _NoSecret as error:
+        line = next((n for n, row in enumerate(text.splitlines(), 1) if error.written in row), 0)
+        raise SettingsRefused(
+            file, line, str(error), "给出它，或改正名称 / provide it, or mend its name"
+        ) from None
     except msgspec.ValidationError as error:
-        raise _refused(file, text, str(error)) from None
+        raise _refused(file, text, quiet(str(error))) from None
+    _check_hub(file, text, settings.hub)
     _check_sources(file, text, settings)
     return Loaded(settings, file.resolve())
+
+
+def quiet(message: str) -> str:
+    """A validation message without the value it quotes: that may be a secret."""
+    return re.sub(r"'.*'", "'…'", message, flags=re.DOTALL)
+
+
+class _NoSecret(ValueError):
+    """A secret that cannot be had; `written` as the file has it."""
+
+    def __init__(self, written: str, message: str) -> None:
+        super().__init__(message)
+        self.written = written
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except OSError as error:
+        cause = f"读不到设置文件 / cannot read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        cause = f"不是 UTF-8 / not UTF-8, at byte {error.start}"
+    raise SettingsRefused(file, 0, cause, "检查路径与编码 / check path and encoding")
 
 
 def _decode(wanted: type, value: Any) -> Any:
@@ -189,13 +220,15 @@ def _secrets(value: Any, root: Path, environ: Mapping[str, str]) -> Any:
         return [_secrets(item, root, environ) for item in value]
     if isinstance(value, str) and value.startswith("env:"):
         if value[4:] not in environ:
-            raise msgspec.ValidationError(f"environment variable {value[4:]} is not set")
+            raise _NoSecret(value, f"没有环境变量 {value[4:]} / environment variable is not set")
         return environ[value[4:]]
     if isinstance(value, str) and value.startswith("file:"):
         try:
             return (root / value[5:]).read_text("utf-8").strip()
         except OSError as error:
-            raise msgspec.ValidationError(f"secret file {value[5:]}: {error.strerror}") from None
+            raise _NoSecret(value, f"读不到密钥文件 {value[5:]} / secret file: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise _NoSecret(value, f"密钥文件 {value[5:]} 不是 UTF-8 / secret file is not UTF-8") from None
     return value
 
 
@@ -210,11 +243,15 @@ def _refused(file: Path, text: str, message: str) -> SettingsRefused:
             else f"可用 / known: {', '.join(known)}"
         )
         return SettingsRefused(
-            file, line_of(text, unknown[1]), f"没有这个设置：{unknown[1]} / no such setting", remedy
+            file,
+            _line(text, unknown[2] or "", unknown[1]),
+            f"没有这个设置：{unknown[1]} / no such setting",
+            remedy,
         )
     place = re.search(r"at `\$\.?([^`]*)`", message)
-    name = re.sub(r"\[.*?\]", "", place[1]).rpartition(".")[2] if place else ""
-    return SettingsRefused(file, line_of(text, name), message, "按说明改正 / see docker/rongtong.toml")
+    path, _, name = (place[1] if place else "").rpartition(".")
+    line = _line(text, path, re.sub(r"\[.*?\]", "", name)) if place else 0
+    return SettingsRefused(file, line, message, "按说明改正 / see docker/rongtong.toml")
 
 
 def _known(path: str) -> list[str]:
@@ -229,30 +266,64 @@ def _known(path: str) -> list[str]:
 
 def line_of(text: str, name: str) -> int:
     """The first line where `name` is a key or table of a TOML text, from 1; 0 if nowhere."""
-    pattern = re.compile(rf'^\s*(?:\[+.*\b)?"?{re.escape(name)}"?\s*[\]=.]')
-    return next((n for n, line in enumerate(text.splitlines(), 1) if name and pattern.match(line)), 0)
+    return _within(text.splitlines(), name, 0, None)
+
+
+def _line(text: str, path: str, name: str) -> int:
+    """The line of `name` in the table at a path such as `sources[2].options`, else the table's own."""
+    lines = text.splitlines()
+    step = re.match(r"([^.\[]*)(?:\[(\d+)\])?", path)
+    table, number = (step[1], int(step[2] or 0)) if step else ("", 0)
+    heads = [(n, found[1]) for n, row in enumerate(lines) if (found := re.match(r"\s*\[+\s*([^\]\s]+)", row))]
+    if not table:
+        return _within(lines, name, 0, heads[0][0] if heads else None) or line_of(text, name)
+    starts = [n for n, head in heads if head == table]
+    if number >= len(starts):
+        return line_of(text, name)
+    start = starts[number]
+    end = next((n for n, head in heads if n > start and not head.startswith(f"{table}.")), None)
+    return _within(lines, name, start, end) or start + 1
+
+
+def _within(lines: list[str], name: str, start: int, end: int | None) -> int:
+    pattern = re.compile(rf"""^\s*(?:\[+.*\b)?["']?{re.escape(name)}["']?\s*[\]=.]""")
+    found = (n for n, row in enumerate(lines[start:end], start + 1) if name and pattern.match(row))
+    return next(found, 0)
+
+
+def _check_hub(file: Path, text: str, hub: Hub) -> None:
+    if hub.deadline <= 0:
+        raise SettingsRefused(
+            file, _line(text, "hub", "deadline"), "时限须大于零 / the deadline must be more than zero", '"5s"'
+        )
+    if hub.matching_key and len(hub.matching_key.encode()) < 32:
+        raise SettingsRefused(
+            file, _line(text, "hub", "matching_key"), "匹配密钥太短 / matching_key is too short",
+            "至少 32 字节，或留空 / 32 bytes or more, or leave it empty",
+        )  # fmt: skip
 
 
 def _check_sources(file: Path, text: str, settings: Settings) -> None:
     seen: set[str] = set()
-    for source in settings.sources:
-        line = next((n for n, row in enumerate(text.splitlines(), 1) if f'"{source.code}"' in row), 0)
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", source.code):
-            raise SettingsRefused(
-                file,
-                line,
-                f"来源代码不合规 / bad source code: {source.code!r}",
-                "小写字母、数字、连字符 / a-z 0-9 -",
-            )
-        if source.code in seen:
-            raise SettingsRefused(
-                file, line, f"来源代码重复 / twice: {source.code}", "改成唯一的代码 / make it unique"
-            )
-        if source.level is Level.SCHOOL and not source.school:
-            raise SettingsRefused(
-                file,
-                line,
-                f"校级来源缺学校标识码 / {source.code} names no school",
-                '加 school = "…" / add it',
-            )
+    for number, source in enumerate(settings.sources):
+        if fault := _fault(source, seen):
+            name, cause, remedy = fault
+            raise SettingsRefused(file, _line(text, f"sources[{number}]", name), cause, remedy)
         seen.add(source.code)
+
+
+def _fault(source: SourceSettings, seen: set[str]) -> tuple[str, str, str] | None:
+    """What is wrong with a source beyond its types: the setting's name, cause, remedy."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", source.code):
+        return (
+            "code",
+            f"来源代码不合规 / bad source code: {source.code!r}",
+            "小写字母、数字、连字符 / a-z 0-9 -",
+        )
+    if source.code in seen:
+        return "code", f"来源代码重复 / twice: {source.code}", "改成唯一的代码 / make it unique"
+    if source.level is Level.SCHOOL and not source.school:
+        return "level", f"校级来源缺学校标识码 / {source.code} names no school", '加 school = "…" / add it'
+    if source.deadline <= 0:
+        return "deadline", "时限须大于零 / the deadline must be more than zero", 'deadline = "2s"'
+    return None

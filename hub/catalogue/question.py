@@ -120,7 +120,7 @@ def facets_of(counted: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict
     counts: dict[str, Counter[str]] = {name: Counter() for name in counted if name not in LISTED}
     for row in rows:
         for name, counter in counts.items():
-            if isinstance(value := row["_id"].get(name), str):
+            if isinstance(value := (row["_id"] or {}).get(name), str):
                 counter[value] += row["count"]
     return {
         name: sorted(counter.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_OF_A_FACET]

@@ -130,6 +130,10 @@ class Searching:
             self._rows(combined(search, counted), MOST_COMBINATIONS),
             *(self._rows(listed(search, name), MOST_OF_A_FACET) for name in several),
         )
+        if len(rows) == MOST_COMBINATIONS:  # not all of them: count each by itself
+            several = list(counted)
+            lists = [await self._rows(listed(search, name), MOST_OF_A_FACET) for name in several]
+            rows = await self._rows(combined(search, ()), 1)
         found = await asyncio.to_thread(facets_of, counted, rows)
         for name, values in zip(several, lists, strict=True):
             found[name] = [(value["_id"], value["count"]) for value in values]

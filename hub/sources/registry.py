@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,13 +14,13 @@ import msgspec
 
 from connectors.base import Connector, Identity, Tools
 from connectors.catalog import tongue
-from connectors.errors import SourceError
+from connectors.errors import Malformed, SourceError, TimedOut
 from connectors.http import Http
 from connectors.seal import Seal
 from hub.cache.tiered import Policy
 from hub.clock import Clock
-from hub.settings import Loaded, SettingsRefused, SourceSettings
-from hub.sources.asking import Joined
+from hub.settings import Loaded, SettingsRefused, SourceSettings, quiet
+from hub.sources.asking import GRACE, Joined
 from hub.sources.health import Health
 from schema.graph.context import Face
 from schema.model.codes import LEVELS
@@ -59,10 +60,19 @@ class Registry:
         async def one(source: Joined) -> str:
             began = self.clock.monotonic()
             try:
-                await source.connector.probe(source.deadline)
+                async with asyncio.timeout(source.deadline + GRACE):
+                    await source.connector.probe(source.deadline)
+            except TimeoutError:
+                source.health.broke(late := TimedOut("没有在时限内回答 / no answer in time"))
+                return f"{late.code}: {late.detail}"
             except SourceError as error:
                 source.health.broke(error)
                 return f"{error.code}: {error.detail}"
+            except Exception as error:
+                # One tongue that stumbles must not keep the others' states from being told.
+                broken = Malformed(f"{type(error).__name__} in the {source.face.protocol} tongue")
+                source.health.broke(broken)
+                return f"{broken.code}: {broken.detail}"
             source.health.succeeded(self.clock.monotonic() - began)
             return ""
 
@@ -70,10 +80,11 @@ class Registry:
         return dict(zip(self.joined, states, strict=True))
 
     async def aclose(self) -> None:
-        """Close every connector, then the way out."""
-        for source in self.joined.values():
-            await source.connector.aclose()
-        await self.http.aclose()
+        """Close every connector, then the way out, whatever one of them says to it."""
+        async with contextlib.AsyncExitStack() as closing:
+            closing.push_async_callback(self.http.aclose)
+            for source in self.joined.values():
+                closing.push_async_callback(source.connector.aclose)
 
     def __iter__(self) -> Iterator[Joined]:
         return iter(self.joined.values())
@@ -107,7 +118,7 @@ def build_connector(file: Path, source: SourceSettings, tools: Tools) -> Connect
         options = msgspec.convert(source.options, kind.options)
     except msgspec.ValidationError as error:
         raise SettingsRefused(
-            file, 0, f"来源 {source.code} 的 options 不合 {source.protocol}：{error}",
+            file, 0, f"来源 {source.code} 的 options 不合 {source.protocol}：{quiet(str(error))}",
             f"可用 / known: {', '.join(kind.options.__struct_fields__)}",
         ) from None  # fmt: skip
     return kind(Identity(source.code, source.level, source.region, source.school), options, tools)

@@ -26,6 +26,7 @@ def provenance(diary: Diary, sources: Sources, now: float) -> dict[str, Any]:
     """`sources`: those that took part, numbered by place. `paths`: path -> [[number, records, age in s]].
 
     A fourth item `true` marks a remembered copy past its freshness. `account`: asked, answered, stale.
+    `pathsLeftOut` counts those beyond `MOST_PATHS`, if there are any.
     """
     numbers: dict[str, int] = {}
     paths = {
@@ -36,6 +37,7 @@ def provenance(diary: Diary, sources: Sources, now: float) -> dict[str, Any]:
         ]
         for path, origins in list(diary.origins.items())[:MOST_PATHS]
     }
+    left_out = len(diary.origins) - len(paths)
     return {
         "sources": [_named(code, sources) for code in numbers],
         "paths": paths,
@@ -44,6 +46,7 @@ def provenance(diary: Diary, sources: Sources, now: float) -> dict[str, Any]:
             "answered": len(diary.account.answered),
             "stale": list(diary.account.stale),
         },
+        **({"pathsLeftOut": left_out} if left_out else {}),
     }
 
 

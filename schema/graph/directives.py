@@ -15,12 +15,14 @@ _PLACES = [Location.OBJECT, Location.FIELD_DEFINITION, Location.INTERFACE]
 @strawberry.schema_directive(
     name="privacy",
     locations=_PLACES,
-    description="隐私级别；写在类型上为其字段的缺省。Privacy class; on a type, the default for its fields.",
+    description="隐私级别；写在类型上为其字段的缺省；atWork 用于在职人员。"
+    "Privacy class; on a type, the default for its fields; atWork holds for people at their work.",
 )
 class Privacy:
     """`@privacy(class: …)`."""
 
     class_: PrivacyClass = strawberry.directive_field(name="class")
+    at_work: PrivacyClass | None = strawberry.directive_field(name="atWork", default=strawberry.UNSET)
 
 
 @strawberry.schema_directive(
@@ -43,7 +45,9 @@ def marks(privacy: PrivacyClass, authority: Sequence[Level]) -> list[object]:
 def field_marks(field: FieldSpec, word: WordSpec) -> list[object]:
     """The marks of a field, where they differ from its type's."""
     found: list[object] = []
-    if field.privacy is not word.privacy:
+    if field.at_work:
+        found.append(Privacy(class_=field.privacy, at_work=field.at_work))
+    elif field.privacy is not word.privacy:
         found.append(Privacy(class_=field.privacy))
     if field.authority != word.authority:
         found.append(Authority(levels=list(field.authority)))

@@ -47,7 +47,7 @@ _SAID: tuple[tuple[type[Enum], str, str, str], ...] = (
         codes.SourceProtocol,
         "来源协议",
         "Protocol of a source",
-        "本平台自带 国家平台静态数据 OAI-PMH 数据库 体系枢纽 REST OneRoster 表格 xAPI",
+        "本平台自带 国家平台静态数据 OAI-PMH采集 数据库 体系枢纽 REST接口 OneRoster名册 表格 xAPI学习记录",
     ),
     (
         PrivacyClass,

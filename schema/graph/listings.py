@@ -34,7 +34,7 @@ from schema.graph.arguments import (
 from schema.graph.connections import Page, checked, page_of
 from schema.graph.enums import ResourceFacet
 from schema.graph.ids import decode
-from schema.graph.looking import by, holds, listed, noted, raw, related
+from schema.graph.looking import by, holds, listed, note, noted, raw, related
 from schema.graph.roots import root
 from schema.graph.types.organization import school_events
 from schema.graph.types.region import below, statistics_of, this_month
@@ -203,7 +203,8 @@ class Listings:
         first: First = 20, after: After = None,
     ) -> Page:  # fmt: skip
         """Between two days; the school's place is looked up first, so that only sources near it are asked."""
-        found, _ = await info.context.directory.get(Kind.SCHOOL, school, frozenset({"region_code"}))
+        found, account = await info.context.directory.get(Kind.SCHOOL, school, frozenset({"region_code"}))
+        note(info, [], account, page=True)
         region = found.place.region_code if found else info.context.hub_region
         return await school_events(info, school, region, from_, to, first, after)
 

@@ -45,8 +45,16 @@ class Divisions:
         return code
 
     def within(self, code: str, scope: str) -> bool:
-        """Whether region `code` lies in `scope` by reporting, or is it; unknown codes lie nowhere."""
-        return code == scope or scope in self.ancestors(code)
+        """Whether region `code` lies in `scope` by reporting, or is it; unknown codes lie nowhere.
+
+        A withdrawn code lies where it lay and where its successor lies: sources go on writing it for years.
+        """
+        today = self.current(scope)
+        return any(
+            one in (scope, today) or scope in above or today in above
+            for one in {code, self.current(code)}
+            for above in (self.ancestors(one),)
+        )
 
     def overlap(self, one: str, other: str) -> bool:
         """Whether one of two regions lies in the other."""

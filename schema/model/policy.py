@@ -102,7 +102,11 @@ def reveal(
         name: sight(_class(field, working), field.duties, tie, minor) for name, field in spec.fields.items()
     }
     seen = frozenset(name for name, what in decided.items() if what)
-    if not any(decided[name] for name, field in spec.fields.items() if not field.hidden):
+    # A word that is not public is there only for who sees more of it than its public relations.
+    told = (field for field in spec.fields.values() if not field.hidden)
+    if spec.privacy is not PrivacyClass.PUBLIC:
+        told = (field for field in told if field.privacy is not PrivacyClass.PUBLIC)
+    if not any(decided[field.name] for field in told):
         return None
     return {
         name: masked(value, spec.fields[name].mask) if decided[name] is Sight.MASKED else value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from connectors.base import Capabilities, Connector, Identity, Offer, Options, Tools
@@ -80,10 +81,10 @@ class Repository(Connector):
         """Add or change one."""
         self._change(local_id, lambda: values)
 
-    def stock(self, numbers: range) -> None:
+    def stock(self, numbers: range, made: Callable[[int], Values] = resource) -> None:
         """Add the resources of these numbers, made only when they are read."""
         for number in numbers:
-            self._change(str(number), lambda number=number: resource(number))  # type: ignore[misc]
+            self._change(str(number), partial(made, number))
 
     def remove(self, local_id: str) -> None:
         """Take one out; those who read on are told."""

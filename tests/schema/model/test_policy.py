@@ -1,0 +1,188 @@
+"""Who sees what: every persona against every privacy class, the fourteenth birthday, masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import pytest
+
+from schema.model import organization, person
+from schema.model.divisions import shipped
+from schema.model.policy import is_minor, reveal
+from schema.model.privacy import Mask, PrivacyClass, masked
+from schema.model.viewer import Viewer
+from schema.model.words import Kind, Word
+from tests.fakes.school import (
+    CLASS,
+    COUNTY_TEACHER,
+    HER_PUPIL,
+    MOTHER,
+    OFFICER,
+    OFFICER_ELSEWHERE,
+    OFFICER_FOR_THE_ROLL,
+    OTHER_TEACHER,
+    PUPIL,
+    ROWS,
+    SCHOOL,
+    STRANGER,
+    TEACHER,
+    THE_CLASSMATE,
+    THE_GUARDIAN,
+    TODAY,
+)
+
+WITHIN = shipped().within
+PERSONAS = {
+    "stranger": STRANGER,
+    "teacher": COUNTY_TEACHER,
+    "other teacher": OTHER_TEACHER,
+    "pupil": HER_PUPIL,
+    "classmate": THE_CLASSMATE,
+    "guardian": THE_GUARDIAN,
+    "officer": OFFICER,
+    "officer for the roll": OFFICER_FOR_THE_ROLL,
+    "officer elsewhere": OFFICER_ELSEWHERE,
+}
+
+
+def seen(viewer: Viewer, kind: Kind, key: str, **changed: Any) -> Mapping[str, Any]:
+    """What this viewer sees of the record, by field; empty when it looks absent."""
+    spec = Word.declared[kind.value].spec
+    shown = reveal(viewer, spec, {**ROWS[kind][key], **changed}, WITHIN, TODAY)
+    values, open_fields = shown or ({}, frozenset())
+    graph = {name for name in open_fields if not spec.fields[name].hidden}
+    return {name: value for name, value in values.items() if name in graph}
+
+
+@pytest.mark.parametrize("who", PERSONAS)
+def test_everybody_sees_what_is_public_of_a_school(who: str) -> None:
+    assert seen(PERSONAS[who], Kind.SCHOOL, SCHOOL)["name"] == "样例小学"
+
+
+@pytest.mark.parametrize("who", PERSONAS)
+def test_what_is_internal_of_a_school_is_for_its_people_and_those_above(who: str) -> None:
+    sees = who not in ("stranger", "officer elsewhere")
+    assert ("phone" in seen(PERSONAS[who], Kind.SCHOOL, SCHOOL)) is sees
+
+
+@pytest.mark.parametrize(
+    ("who", "name", "birth", "grade"),
+    [
+        ("stranger", None, None, False),
+        ("teacher", "王小甲", "2016-05-04", True),
+        ("other teacher", None, None, True),
+        ("pupil", "王小甲", "2016-05-04", True),
+        ("classmate", None, None, False),
+        ("guardian", "王小甲", "2016-05-04", True),
+        ("officer", None, None, True),
+        ("officer for the roll", "王**", "2016", True),
+        ("officer elsewhere", None, None, False),
+    ],
+)
+def test_a_child_under_14_is_seen_by_those_who_stand_for_her_or_have_the_duty(
+    who: str, name: str | None, birth: str | None, grade: bool
+) -> None:
+    values = seen(PERSONAS[who], Kind.PERSON, PUPIL, grade_code="G05")
+    assert (values.get("display_name"), values.get("birth_date")) == (name, birth)
+    assert ("grade_code" in values) is grade
+
+
+@pytest.mark.parametrize("who", PERSONAS)
+def test_the_roll_record_is_for_the_family_and_those_who_keep_the_roll(who: str) -> None:
+    values = seen(PERSONAS[who], Kind.STUDENT_ROLL, "province:r1")
+    sees = who in ("pupil", "guardian", "officer for the roll")
+    assert ("status_code" in values) is sees
+    assert bool(values) is sees, "a record with nothing to see looks absent"
+
+
+@pytest.mark.parametrize(("who", "sees"), [("teacher", True), ("other teacher", False), ("classmate", False)])
+def test_what_is_personal_of_an_older_pupil_is_for_those_who_teach_her(who: str, sees: bool) -> None:
+    values = seen(PERSONAS[who], Kind.PERSON, PUPIL, birth_date="2010-01-01", assurance="ROLL_MATCHED")
+    assert ("assurance" in values) is sees
+
+
+def test_assurance_of_a_child_under_14_is_sensitive_and_no_duty_opens_it_to_staff() -> None:
+    assert "assurance" not in seen(COUNTY_TEACHER, Kind.PERSON, PUPIL, assurance="ROLL_MATCHED")
+    assert "assurance" in seen(HER_PUPIL, Kind.PERSON, PUPIL, assurance="ROLL_MATCHED")
+
+
+@pytest.mark.parametrize(
+    ("born", "minor"),
+    [("2012-11-21", True), ("2012-11-20", False), ("2012-11-19", False), ("2026-01-01", True)],
+)
+def test_a_child_is_under_14_until_the_day_of_her_birthday(born: str, minor: bool) -> None:
+    assert is_minor({"birth_date": born, "roles": ["STUDENT"]}, TODAY) is minor
+
+
+def test_a_leap_day_child_turns_14_on_the_first_of_march() -> None:
+    assert is_minor({"birth_date": "2012-02-29"}, date(2026, 2, 28))
+    assert not is_minor({"birth_date": "2012-02-29"}, date(2026, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("values", "minor"),
+    [
+        ({}, True),
+        ({"roles": ["STUDENT"]}, True),
+        ({"birth_date": "", "roles": ["STUDENT"]}, True),
+        ({"birth_date": "2001-xx-01", "roles": ["TEACHER"]}, True),
+        ({"roles": ["TEACHER"]}, False),
+        ({"role": "TEACHER"}, False),
+        ({"roles": ["TEACHER", "STUDENT"]}, True),
+        ({"owner_role": "PUBLIC"}, True),
+    ],
+)
+def test_who_is_of_unknown_age_is_a_child_unless_every_role_is_an_adults(
+    values: dict[str, Any], minor: bool
+) -> None:
+    assert is_minor(values, TODAY) is minor
+
+
+def test_a_guardian_of_another_child_sees_nothing_of_this_one() -> None:
+    other = Viewer("other", THE_GUARDIAN.standings, frozenset({"roster:g9"}), frozenset({"roster:p2"}))
+    assert not seen(other, Kind.PERSON, PUPIL)
+
+
+def test_records_without_keys_belong_to_nobody() -> None:
+    odd = Viewer("odd")
+    assert not seen(odd, Kind.PERSON, PUPIL, person_key=None, match_key=None)
+
+
+def test_a_class_is_internal_to_its_members_and_staff_above() -> None:
+    assert seen(HER_PUPIL, Kind.CLASS_GROUP, CLASS)["name"]
+    assert seen(OTHER_TEACHER, Kind.CLASS_GROUP, CLASS)["name"]
+    assert not seen(STRANGER, Kind.CLASS_GROUP, CLASS)
+    assert not seen(OFFICER_ELSEWHERE, Kind.CLASS_GROUP, CLASS)
+
+
+@pytest.mark.parametrize(
+    ("who", "named"), [("other teacher", True), ("pupil", True), ("guardian", True), ("stranger", False)]
+)
+def test_a_teachers_name_at_work_is_for_the_people_of_her_school(who: str, named: bool) -> None:
+    values = seen(PERSONAS[who], Kind.PERSON, TEACHER, subjects=["13"])
+    assert ("display_name" in values) is named
+    assert ("subjects" in values) is named
+    assert "birth_date" not in values
+
+
+def test_a_parent_is_not_at_work_and_her_name_is_not_for_the_school() -> None:
+    assert "display_name" not in seen(OTHER_TEACHER, Kind.PERSON, MOTHER)
+    assert seen(THE_GUARDIAN, Kind.PERSON, MOTHER)["display_name"] == "赵丙"
+
+
+def test_masks_leave_the_family_name_and_the_year() -> None:
+    assert masked("王小明", Mask.NAME) == "王**"
+    assert masked("𠮷", Mask.NAME) == "𠮷*"
+    assert masked("2016-05-04", Mask.YEAR) == "2016"
+    assert masked(["王小明"], Mask.NAME) == ["王小明"]
+    assert masked("王小明", Mask.NONE) == "王小明"
+
+
+def test_words_about_persons_are_never_public() -> None:
+    about = [word for word in Word.declared.values() if word.spec.about_person]
+    assert person.Person in about
+    for word in about:
+        assert all(field.privacy is not PrivacyClass.PUBLIC for field in word.spec.fields.values()), word
+    assert organization.School.spec.privacy is PrivacyClass.PUBLIC
