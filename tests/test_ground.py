@@ -238,7 +238,9 @@ def test_the_model_stands_on_the_standard_library_and_msgspec() -> None:
 
 def test_the_sandbox_imports_nothing_of_ours() -> None:
     for path in (ROOT / "connectors" / "sandbox").rglob("*.py"):
-        ours = {name for name in imported(path) if name.split(".")[0] in ("hub", "auth", "schema", "connectors")}
+        ours = {
+            name for name in imported(path) if name.split(".")[0] in ("hub", "auth", "schema", "connectors")
+        }
         strange = {name for name in ours if not name.startswith("connectors.sandbox")} - {"connectors"}
         assert strange == set(), path
 

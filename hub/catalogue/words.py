@@ -22,9 +22,9 @@ MOST_TERMS = 16
 """Terms of a query; what comes after them is not looked at."""
 MOST_QUERY = 200
 MOST_TITLE = 300
-MOST_BODY = 600
+MOST_BODY = 400
 MOST_TITLE_TERMS = 120
-MOST_ALL_TERMS = 240
+MOST_ALL_TERMS = 200
 MOST_WORD = 40
 MOST_INITIALS = 8
 MOST_STARTS = 16
@@ -38,10 +38,14 @@ _PARTICLES = frozenset("的了和与及")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a query asks for: `terms`, all of which must hold, and the `phrase` they make together."""
+    """What a query asks for: `terms`, all of which must hold, and the `phrase` they make together.
+
+    `loose`: the terms must hold in the title, being single characters that hold in too many other places.
+    """
 
     terms: tuple[str, ...]
     phrase: str
+    loose: bool = False
 
 
 def normalised(text: str) -> str:
@@ -54,13 +58,13 @@ def squeezed(text: str) -> str:
     return "".join(_CHUNK.findall(normalised(text)))
 
 
-def terms_of(text: str, most: int, *, singles: bool = True) -> list[str]:
-    """At most `most` different terms that `text` can be found by: words first, then `singles` if wanted."""
+def terms_of(text: str, most: int) -> list[str]:
+    """At most `most` different terms that `text` can be found by: words first, then single characters."""
     chunks = _CHUNK.findall(normalised(text))
     han = [chunk for chunk in chunks if _IS_HAN.match(chunk)]
     latin = (chunk[:MOST_WORD] for chunk in chunks if not _IS_HAN.match(chunk))
     words = (word for chunk in han for word in rjieba.cut_all(chunk) if len(word) > 1)
-    return _first(most, latin, words, (char for chunk in han for char in chunk if singles))
+    return _first(most, latin, words, (char for chunk in han for char in chunk))
 
 
 def initials_of(title: str) -> list[str]:
@@ -77,6 +81,17 @@ def asked(text: str) -> Asked:
     words = _first(MOST_QUERY, (word for chunk in _CHUNK.findall(normalised(text)) for word in _cut(chunk)))
     telling = [word for word in words if word not in _PARTICLES]
     return Asked(tuple((telling or words)[:MOST_TERMS]), squeezed(text))
+
+
+def loosened(asked: Asked) -> Asked | None:
+    """The same query by its characters alone, for when nothing has its words: 圆周长 finds 圆的周长.
+
+    None where that would ask the same again.
+    """
+    pieces = _first(
+        MOST_TERMS, (p for term in asked.terms for p in (term if _IS_HAN.match(term) else [term]))
+    )
+    return None if tuple(pieces) == asked.terms else Asked(tuple(pieces), asked.phrase, loose=True)
 
 
 def condition(field: str, term: str) -> dict[str, Any]:

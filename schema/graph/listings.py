@@ -38,7 +38,7 @@ from schema.graph.looking import by, holds, listed, note, noted, raw, related
 from schema.graph.roots import root
 from schema.graph.types.organization import school_events
 from schema.graph.types.region import below, statistics_of, this_month
-from schema.graph.wanted import selected
+from schema.graph.wanted import selected, variables
 from schema.graph.words import Info, typed
 from schema.model.codes import ActivityKind, CommunityKind, LiveKind
 from schema.model.record import Place
@@ -80,7 +80,7 @@ def _dimensions(info: Info) -> tuple[str, ...]:
 
 
 def _chosen(info: Info, field: Any, node: FieldNode) -> list[str]:
-    given = get_argument_values(field, node, raw(info).variable_values).get("dimensions")
+    given = get_argument_values(field, node, variables(raw(info))).get("dimensions")
     return [ResourceFacet(one).value for one in (given or ResourceFacet)]
 
 

@@ -17,6 +17,7 @@ from graphql import (
     GraphQLSkipDirective,
     InlineFragmentNode,
     SelectionNode,
+    VariableValues,
     get_directive_values,
 )
 
@@ -63,6 +64,12 @@ def wanted(
     return known
 
 
+def variables(info: Resolving) -> VariableValues:
+    """The operation's variables as graphql-core reads them: strawberry hands on the values alone."""
+    held: Any = info.variable_values
+    return held if isinstance(held, VariableValues) else VariableValues({}, held)
+
+
 def places(info: Resolving, *, connection: bool = False) -> tuple[str, ...]:
     """Where the things of this answer stand: response keys joined by dots, positions in lists left out."""
     here = ".".join(key for key in info.path.as_list() if isinstance(key, str))
@@ -107,6 +114,6 @@ def _fields(
 def _left_out(info: Resolving, node: SelectionNode) -> bool:
     if not node.directives:
         return False
-    skip = get_directive_values(GraphQLSkipDirective, node, info.variable_values)
-    include = get_directive_values(GraphQLIncludeDirective, node, info.variable_values)
+    skip = get_directive_values(GraphQLSkipDirective, node, variables(info))
+    include = get_directive_values(GraphQLIncludeDirective, node, variables(info))
     return bool(skip and skip["if"]) or bool(include and not include["if"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 from schema.graph.context import (
@@ -77,11 +78,13 @@ class FakeDirectory:
         place: Place = NOWHERE,
         where: Mapping[str, Sequence[str]] | None = None,
         levels: Sequence[Level] = (),
+        about: Entity | None = None,
     ) -> Found:
         """All whose `by` is `value` and whose values are those of `where`."""
         more = {"place": place, "where": where, "levels": tuple(levels)}
         self.asked.append(Asked("related", kind, by, value, fields, more))
-        entities = self._matching(kind, {by: [value], **(where or {})}, fields)
+        known = {name: about.values[name] for name in SIGHT_FIELDS & about.values.keys()} if about else {}
+        entities = self._matching(kind, {by: [value], **(where or {})}, fields, known)
         return Found(tuple(entities), self._account(), len(entities))
 
     async def find(
@@ -114,18 +117,28 @@ class FakeDirectory:
         return Found(tuple(shown), self._account(), total, len(entities) > start + first, cursors)
 
     def _matching(
-        self, kind: Kind, where: Mapping[str, Sequence[str]], fields: frozenset[str]
+        self,
+        kind: Kind,
+        where: Mapping[str, Sequence[str]],
+        fields: frozenset[str],
+        known: Mapping[str, Any] = MappingProxyType({}),
     ) -> list[Entity]:
         rows = sorted(self.rows.get(kind, {}).items())
-        found = (self._entity(kind, key, values, fields) for key, values in rows if _holds(values, where))
+        held = ((key, values) for key, values in rows if _holds(values, where))
+        found = (self._entity(kind, key, values, fields, known) for key, values in held)
         return [entity for entity in found if entity is not None]
 
     def _entity(
-        self, kind: Kind, key: str, values: Mapping[str, Any], fields: frozenset[str]
+        self,
+        kind: Kind,
+        key: str,
+        values: Mapping[str, Any],
+        fields: frozenset[str],
+        known: Mapping[str, Any] = MappingProxyType({}),
     ) -> Entity | None:
         spec = Word.declared[kind.value].spec
         fetched = {name: value for name, value in values.items() if name in fields | SIGHT_FIELDS}
-        shown = reveal(self.viewer, spec, fetched, self.divisions.within, self.today)
+        shown = reveal(self.viewer, spec, {**known, **fetched}, self.divisions.within, self.today)
         if shown is None:
             return None
         source = "county" if spec.shared else key.partition(":")[0]

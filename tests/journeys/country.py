@@ -75,11 +75,19 @@ class World:
         os.kill(self.demo.twins[process].pid, signal.SIGSTOP)
 
 
+FORGETFUL = {"lc-exchange": {"users_fresh": 0.0, "orgs_fresh": 0.0}}
+"""Options that end a tongue's own memory of lists that its protocol only gives whole."""
+
+
 def short_memory(settings: Settings) -> Settings:
     """Settings under which nothing stays fresh, and everything is remembered for bad days."""
     sources = tuple(
         msgspec.structs.replace(
-            source, fresh_for=Seconds(0.0), stale_for=Seconds(0.0), down_for=Seconds(3600.0)
+            source,
+            fresh_for=Seconds(0.0),
+            stale_for=Seconds(0.0),
+            down_for=Seconds(3600.0),
+            options=source.options | FORGETFUL.get(source.code, {}),
         )
         for source in settings.sources
     )

@@ -75,9 +75,7 @@ class Library:
         """The catalogue as one request of a viewer has it; anonymous unless told."""
         viewer = viewer or Viewer()
         asking = Asking(self.registry.joined, Cache(), Budget(5.0), "")
-        directory = SourceDirectory(
-            self.registry.joined, SPECS, asking, viewer, shipped(), date(2026, 9, 1)
-        )
+        directory = SourceDirectory(self.registry.joined, SPECS, asking, viewer, shipped(), date(2026, 9, 1))
         return self.catalogue.for_viewer(directory)
 
     async def titles(self, text: str, **filters: list[str]) -> list[str]:

@@ -109,7 +109,9 @@ async def test_a_record_that_cannot_be_kept_is_refused_and_the_rest_is_kept(libr
     repository.put("good", {"title": "圆的周长", "downloads": 2**70, "rating": float("nan")})
     repository.put("broken", {"title": "\ud800"})
     repository.put("endless", {"title": "长", "summary": "长" * 300_000})
-    repository.put("strange", {"title": ["no", "text"], "chapter_keys": "ch-1", "$where": {"a.b": 1}, "stage": 7})
+    repository.put(
+        "strange", {"title": ["no", "text"], "chapter_keys": "ch-1", "$where": {"a.b": 1}, "stage": 7}
+    )
     done = await library.catalogue.harvest("county")
     assert (done.refused, done.finished) == (2, True)
     assert await _keys(library) == ["county:good", "county:strange"]

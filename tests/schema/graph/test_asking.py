@@ -29,7 +29,8 @@ from tests.fakes.school import (
 )
 
 SCHEMA = build_schema()
-DOWN = (Silence("roster", Level.SCHOOL, "TIMED_OUT", "超时 / timed out"),)
+SLOW = "超时 / timed out"
+DOWN = (Silence("roster", Level.SCHOOL, "TIMED_OUT", SLOW),)
 
 
 async def ask(query: str, world: Context, **variables: Any) -> Any:
@@ -101,7 +102,8 @@ async def test_selections_under_nodes_and_under_edges_count_together() -> None:
     world = context()
     await ask(
         """{ school(schoolCode: "3137000001") { classes {
-             nodes { name } edges { node { ...G } } totalCount } } } fragment G on ClassGroup { gradeCode }""",
+             nodes { name } edges { node { ...G } } totalCount } } }
+           fragment G on ClassGroup { gradeCode }""",
         world,
     )
     assert asked(world, Kind.CLASS_GROUP)[0].fields == {"name", "grade_code"}
@@ -180,7 +182,7 @@ async def test_a_list_goes_on_and_says_who_is_silent() -> None:
     assert page["totalCount"] is None, "nobody knows what the silent one holds"
     assert page["account"] == {
         "asked": ["county", "roster"], "answered": ["county"], "stale": [],
-        "silent": [{"source": "roster", "level": "SCHOOL", "code": "TIMED_OUT", "reason": "超时 / timed out"}],
+        "silent": [{"source": "roster", "level": "SCHOOL", "code": "TIMED_OUT", "reason": SLOW}],
     }  # fmt: skip
 
 
@@ -305,13 +307,9 @@ async def test_platforms_tell_their_processor_to_staff_of_their_region_only() ->
 
 
 async def test_the_catalogue_answers_searches_and_counts_what_was_selected() -> None:
-    spec = Resource.spec
-    held = tuple(
-        Entity(
-            spec, f"province:{n}", {"title": f"分数{n}", "level": "PROVINCIAL"}, frozenset(spec.fields), ()
-        )
-        for n in range(3)
-    )
+    spec, open_fields = Resource.spec, frozenset(Resource.spec.fields)
+    titles = [{"title": f"分数{n}", "level": "PROVINCIAL"} for n in range(3)]
+    held = tuple(Entity(spec, f"province:{n}", values, open_fields, ()) for n, values in enumerate(titles))
     catalogue = FakeCatalogue(held)
     data = await ask(
         """query($by: [ResourceFacet!]) { resources(text: "分数", level: [PROVINCIAL], first: 2) {
