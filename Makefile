@@ -14,7 +14,6 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-MAKEFLAGS += --no-print-directory
 .PHONY: help demo test check bench sdl lock clean
 
 help: ## 列出命令 / list these commands

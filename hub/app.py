@@ -66,6 +66,7 @@ class Hub:
     divisions: Divisions
     clock: Clock
     identity: DevelopmentIdentity | None
+    started: float
     specs: Mapping[Kind, WordSpec] = field(default_factory=lambda: specs())
 
     def directory(self, viewer: Viewer) -> SourceDirectory:
@@ -85,8 +86,9 @@ class Hub:
             sources=self.registry,
             divisions=self.divisions,
             diary=Diary(),
-            now=self.clock.now(),
+            now=self.clock.now().astimezone(BEIJING),
             hub_region=self.loaded.settings.hub.region,
+            extras={"regions_at": self.started},
         )
 
     async def state(self) -> dict[str, str]:
@@ -162,7 +164,7 @@ async def build(
         tokens = AccessTokens(load_or_make(state_folder(loaded)), issuer=ISSUER, audience=AUDIENCE)
         identity = DevelopmentIdentity(personas, tokens, production=production)
     catalogue = MongoCatalogue(mongo, registry, clock) if mongo else None
-    return Hub(loaded, registry, cache, catalogue, mongo, shipped(), clock, identity)
+    return Hub(loaded, registry, cache, catalogue, mongo, shipped(), clock, identity, clock.epoch())
 
 
 def create_app(hub: Hub, *, on_close: Callable[[], Awaitable[None]] | None = None) -> Starlette:

@@ -25,7 +25,7 @@ SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 LONGEST = 450
 
 
-# --- settings ---------------------------------------------------------------------------------------------
+# --- settings ---
 
 
 def tables() -> dict[str, type[msgspec.Struct]]:
@@ -114,7 +114,7 @@ def test_the_example_of_a_source_in_the_reference_is_one(tmp_path: Path) -> None
     assert source.code == "county-tables"
 
 
-# --- commands and documents ---------------------------------------------------------------------------------
+# --- commands and documents ---
 
 
 def makefile_targets() -> set[str]:
@@ -128,7 +128,7 @@ def test_the_makefile_offers_what_was_promised() -> None:
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "ARCHITECTURE.md"])
 def test_every_command_in_the_documents_exists(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
-    assert set(re.findall(r"\bmake ([a-z]+)\b", text)) <= makefile_targets()
+    assert set(re.findall(r"(?:`|^)make ([a-z]+)\b", text, re.MULTILINE)) <= makefile_targets()
     commands = set(re.findall(r"\.venv/bin/rongtong ([a-z]+)", text))
     source = (ROOT / "hub" / "cli" / "main.py").read_text("utf-8")
     assert commands <= {*re.findall(r"^def ([a-z]+)\(", source, re.MULTILINE), "sources"}
@@ -149,7 +149,7 @@ def test_the_two_readmes_have_the_same_parts() -> None:
     assert parts[0] == parts[1] > 5
 
 
-# --- pins -----------------------------------------------------------------------------------------------------
+# --- pins ---
 
 
 def pinned(lock: str) -> dict[str, str]:
@@ -192,7 +192,7 @@ def test_every_dependency_says_why_it_is_there() -> None:
     assert [line for line in lines if not re.search(r'"[^"]+",?\s+# \S', line)] == []
 
 
-# --- the form of the house --------------------------------------------------------------------------------------
+# --- the form of the house ---
 
 
 def test_every_file_opens_with_its_caption_and_stays_short() -> None:

@@ -16,6 +16,8 @@ from hub.sources.directory import SourceDirectory
 from hub.sources.registry import Registry
 from schema.graph.context import Catalogue
 
+__all__ = ["MongoCatalogue", "Progress"]
+
 SIDE_BY_SIDE = 2
 """Sources harvested at the same time."""
 

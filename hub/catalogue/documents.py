@@ -102,9 +102,7 @@ def _document(record: Record, text: str, level: Level, generation: int) -> Docum
     title = str(values.get("title") or "")[: words.MOST_TITLE]
     named = words.terms_of(title, words.MOST_TITLE_TERMS)
     about = words.terms_of(_names(values, facts), words.MOST_ALL_TERMS)
-    about += words.terms_of(
-        str(values.get("summary") or "")[: words.MOST_BODY], words.MOST_BODY, singles=False
-    )
+    about += words.terms_of(str(values.get("summary") or "")[: words.MOST_BODY], words.MOST_BODY)
     initials = words.initials_of(title)
     squeezed = words.squeezed(title)
     return {
@@ -123,11 +121,11 @@ def _document(record: Record, text: str, level: Level, generation: int) -> Docum
 
 
 def _kept(value: Any) -> str | list[str]:
-    """A filter value: a short text, or a short list of them."""
+    """A filter value: a short text, or a short list of different ones."""
     if isinstance(value, str):
         return value[:MOST_LENGTH]
     if isinstance(value, list):
-        return [item[:MOST_LENGTH] for item in value[:MOST_VALUES] if isinstance(item, str)]
+        return list(dict.fromkeys(one[:MOST_LENGTH] for one in value[:MOST_VALUES] if isinstance(one, str)))
     return ""
 
 

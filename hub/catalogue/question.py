@@ -62,13 +62,23 @@ class Search:
 
 
 def understood(
-    text: str, filters: Mapping[str, Sequence[str]], after: str, *, only_sources: Iterable[str] | None = None
-) -> Search:
+    text: str,
+    filters: Mapping[str, Sequence[str]],
+    after: str,
+    *,
+    only_sources: Iterable[str] | None = None,
+    loose: bool = False,
+) -> Search | None:
     """The search for a text and filters; raises `BadCursor`, and `ValueError` for a filter that there is not.
 
-    `only_sources`: leave out what other sources have told, who are no longer joined.
+    `only_sources`: leave out what other sources have told, who are no longer joined. `loose`: by the
+    characters of the text alone; None where that is no other search.
     """
     asked = words.asked(text)
+    if loose:
+        if (looser := words.loosened(asked)) is None:
+            return None
+        asked = looser
     kept = {name: tuple(str(value) for value in values) for name, values in sorted(filters.items()) if values}
     mark = hashlib.blake2b(repr((asked, kept)).encode("utf-8", "replace"), digest_size=6).hexdigest()
     place = _place(after, mark)
@@ -78,6 +88,8 @@ def understood(
     if only_sources is not None:
         clauses.append({"source": {"$in": sorted(only_sources)}})
     clauses += [words.condition("terms", term) for term in asked.terms] or [{"live": True}]
+    if asked.loose:
+        clauses += [words.condition("title_terms", term) for term in asked.terms]
     return Search({"$and": clauses}, tuple(_tiers(asked)), mark, place)
 
 

@@ -32,7 +32,7 @@ from hub.sources.asking import Joined
 from hub.sources.directory import SourceDirectory
 from hub.sources.merging import Told
 from hub.sources.registry import Registry
-from schema.graph.context import CatalogueHits, Entity, Facet, Found
+from schema.graph.context import BadCursor, CatalogueHits, Entity, Facet, Found
 from schema.model.words import Kind
 
 PATIENCE = 3.0
@@ -81,11 +81,10 @@ class Searching:
             if not any(held(states.get(code, {})) for code in known):
                 return None
             only = known if states.keys() - known.keys() else None
-            search = await asyncio.to_thread(understood, text, filters, after, only_sources=only)
-            page, (total, counts) = await asyncio.gather(
-                self._page(search, first + 1), self._counts(search, counted)
+            search, page, (total, counts) = await self._answered(
+                text, filters, after, only, counted, first + 1
             )
-            records = await self._records(page[:first])
+            records = await self._records(place.key for place in page[:first])
         except StorageError:
             return None
         more = len(page) > first
@@ -109,6 +108,28 @@ class Searching:
             return ()
         shown = (self._entity(copy, states) for copy in copies)
         return tuple(entity for entity in shown if entity is not None)
+
+    async def _answered(
+        self, text: str, filters: Mapping[str, Sequence[str]], after: str, only: Iterable[str] | None,
+        counted: Sequence[str], wanted: int,
+    ) -> tuple[Search, list[Place], tuple[int, tuple[Facet, ...]]]:  # fmt: skip
+        """By words; where nothing has them, by characters. A cursor goes on in the search that it is of."""
+
+        async def look(loose: bool) -> tuple[Search, list[Place], tuple[int, tuple[Facet, ...]]] | None:
+            search = await asyncio.to_thread(understood, text, filters, after, only_sources=only, loose=loose)
+            if search is None:
+                return None
+            page, counts = await asyncio.gather(self._page(search, wanted), self._counts(search, counted))
+            return search, page, counts
+
+        try:
+            strict = await look(False)
+        except BadCursor:
+            if (loose := await look(True)) is None:
+                raise
+            return loose
+        assert strict is not None
+        return strict if strict[2][0] or after else await look(True) or strict
 
     async def _page(self, search: Search, wanted: int) -> list[Place]:
         """The places of the next matches, best first."""
@@ -143,9 +164,10 @@ class Searching:
     async def _rows(self, pipeline: list[Document], most: int) -> list[Document]:
         return await self._kept.aggregate(pipeline, limit=most, seconds=PATIENCE)
 
-    async def _records(self, page: Sequence[Place]) -> dict[str, Document]:
-        wanted = {"_id": {"$in": [place.key for place in page]}}
-        rows = await self._kept.find(wanted, limit=len(page), fields={"record": 1}) if page else []
+    async def _records(self, keys: Iterable[str]) -> dict[str, Document]:
+        wanted = sorted(keys)
+        where = {"_id": {"$in": wanted}, "live": True}
+        rows = await self._kept.find(where, limit=len(wanted), fields={"record": 1}) if wanted else []
         return {row["_id"]: row for row in rows}
 
     def _found(
@@ -177,37 +199,35 @@ class Searching:
         return self._directory.shown(self._directory.specs[Kind.RESOURCE], [Told(record, face.level, old)])
 
     async def _copies_of(self, keys: list[str]) -> list[list[Document] | StorageError]:
-        """For each key the documents that share a work with it, other sources' first of one name."""
+        """For each key the documents that share a work with it."""
         try:
-            own = {row["_id"]: row for row in await self._kept.find(
-                {"_id": {"$in": keys}}, limit=len(keys), fields={"works": 1, "source": 1}
-            )}  # fmt: skip
-            names = sorted({name for row in own.values() for name in row["works"]})
-            groups = await self._groups(names)
+            rows = await self._kept.find({"_id": {"$in": keys}}, limit=len(keys), fields={"works": 1})
+            names = {row["_id"]: row["works"] for row in rows}
+            groups = await self._groups(sorted({name for own in names.values() for name in own}))
+            others = [_others(key, names.get(key, ()), groups) for key in keys]
+            records = await self._records({other for found in others for other in found})
         except StorageError as error:
             return [error] * len(keys)
-        return [_others(own[key], groups) if key in own else [] for key in keys]
+        return [[records[other] for other in found if other in records] for found in others]
 
-    async def _groups(self, names: list[str]) -> dict[str, list[Document]]:
-        """The documents that bear each name, none for a name that too many bear."""
-        if not names:
-            return {}
-        groups: dict[str, list[Document]] = {name: [] for name in names}
-        limit = max(1, len(names) * (MOST_COPIES + 1))
-        fields = {"works": 1, "source": 1, "record": 1}
-        for row in await self._kept.find({"works": {"$in": names}}, limit=limit, fields=fields):
-            for name in row["works"]:
-                if name in groups:
-                    groups[name].append(row)
-        return {name: rows for name, rows in groups.items() if len(rows) <= MOST_COPIES + 1}
+    async def _groups(self, names: list[str]) -> dict[str, list[str]]:
+        """The keys of those that bear each name, none for a name that too many bear."""
+        named = {"works": {"$in": names}}
+        few = {"$minN": {"input": "$_id", "n": MOST_COPIES + 2}}
+        group = {"$group": {"_id": "$works", "keys": few}}
+        rows = await self._rows(
+            [{"$match": named}, {"$unwind": "$works"}, {"$match": named}, group], len(names) + 1
+        )
+        return {row["_id"]: row["keys"] for row in rows if len(row["keys"]) <= MOST_COPIES + 1}
 
 
-def _others(own: Document, groups: Mapping[str, Iterable[Document]]) -> list[Document]:
-    """Whoever has the same file, and whoever else's source has one of the same name; in order of key."""
+def _others(key: str, names: Iterable[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Whoever has the same file, and whoever at another source has the same name; in order of key."""
+    own = key.partition(":")[0]
     found = {
-        row["_id"]: row
-        for name in own["works"]
-        for row in groups.get(name, ())
-        if row["_id"] != own["_id"] and (name.startswith("file:") or row["source"] != own["source"])
+        other
+        for name in names
+        for other in groups.get(name, ())
+        if other != key and (name.startswith("file:") or other.partition(":")[0] != own)
     }
-    return [found[key] for key in sorted(found)][:MOST_COPIES]
+    return sorted(found)[:MOST_COPIES]

@@ -15,7 +15,9 @@ import msgspec
 
 from schema.model.record import Answer, Lookup, Page, Record
 
-PATIENCE = 0.1
+QUIET = 0.05
+"""Seconds without anybody coming, after which those who are ready leave without the others."""
+PATIENCE = 0.5
 """Most seconds a question waits for others that still look in the cache."""
 
 Wanted = tuple[str, ...]
@@ -27,27 +29,40 @@ class Gathering:
 
     def __init__(self) -> None:
         self._looking: set[object] = set()
-        self._all_here = asyncio.Event()
+        self._arrived = 0
+        self._door = asyncio.Event()
 
     def enter(self) -> object:
         """Somebody begins to look in the cache; the seat is given back with `leave` or `ready`."""
         seat = object()
         self._looking.add(seat)
-        self._all_here.clear()
         return seat
 
     def leave(self, seat: object) -> None:
         """Somebody found it there, or gave up; once is enough, twice does no harm."""
         self._looking.discard(seat)
+        self._arrived += 1
         if not self._looking:
-            self._all_here.set()
+            self._open()
 
     async def ready(self, seat: object) -> None:
-        """Somebody must ask the source: wait until nobody is looking any more, `PATIENCE` at most."""
+        """Somebody must ask the source: wait for those who still look, as long as they keep coming."""
+        door = self._door
         self.leave(seat)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                await self._all_here.wait()
+        ends = asyncio.get_running_loop().time() + PATIENCE
+        while not door.is_set():
+            arrived = self._arrived
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(QUIET):
+                    await door.wait()
+            late = asyncio.get_running_loop().time() >= ends
+            if not door.is_set() and (late or self._arrived == arrived):
+                self._open()
+
+    def _open(self) -> None:
+        """All who are ready leave now; who comes later waits at the next door."""
+        self._door.set()
+        self._door = asyncio.Event()
 
 
 def groups(

@@ -50,7 +50,7 @@ def resource(number: int) -> dict[str, Any]:
     }
 
 
-class Nothing(Options):
+class Nothing(Options, frozen=True):
     """This tongue has no settings."""
 
 
@@ -68,6 +68,7 @@ class Repository(Connector):
         self.breaks_after: int | None = None
         self.stumbles = False
         self.batches = 0
+        self.asked = asyncio.Event()
         self.door = asyncio.Event()
         self.door.set()
 
@@ -106,6 +107,7 @@ class Repository(Connector):
         """Changes after the checkpoint, oldest first; for a new reader only what is there."""
         start = int(checkpoint or 0)
         for first in range(start, len(self._log), STEP):
+            self.asked.set()
             await self.door.wait()
             await asyncio.sleep(0)
             if self.stumbles:

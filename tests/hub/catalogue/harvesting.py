@@ -1,4 +1,7 @@
-"""A harvester in a process of its own, to be killed: `python -m tests.hub.catalogue.harvesting URI DATABASE COUNT`."""
+"""A harvester in a process of its own, to be killed.
+
+Run as `python -m tests.hub.catalogue.harvesting URI DATABASE COUNT`; prints how many it has written so far.
+"""
 
 from __future__ import annotations
 

@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from hub.catalogue.catalogue import Progress
-from hub.catalogue.harvest import RESOURCES
+from hub.catalogue.harvest import RESOURCES, Progress
 from hub.mongo import Mongo
 from tests.fakes.harvestable import resource
 from tests.hub.cache.turned_clock import TurnedClock
@@ -122,8 +121,7 @@ async def test_only_one_process_harvests_a_source_at_a_time(library: Library) ->
     repository.stock(range(100))
     repository.door.clear()
     first = asyncio.create_task(library.catalogue.harvest("nation"))
-    while not (await _row(library, "nation"))["interrupted"]:
-        await asyncio.sleep(0.01)
+    await repository.asked.wait()
     second = await library.another().harvest("nation")
     assert second.error.startswith("HARVEST_ELSEWHERE")
     repository.door.set()
@@ -136,8 +134,7 @@ async def test_a_harvester_that_lost_its_lease_writes_no_checkpoint(library: Lib
     repository.stock(range(100))
     repository.door.clear()
     slow = asyncio.create_task(library.catalogue.harvest("nation"))
-    while not (await _row(library, "nation"))["interrupted"]:
-        await asyncio.sleep(0.01)
+    await repository.asked.wait()
     states = library.mongo.collection("catalogue_sources")
     await states.update_one({"_id": "nation"}, {"$set": {"lease.owner": "somebody else"}})
     repository.door.set()

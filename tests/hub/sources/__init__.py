@@ -1,0 +1,1 @@
+"""Stories of the rooms between sources and resolvers."""
