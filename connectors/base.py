@@ -18,7 +18,7 @@ import msgspec
 from connectors.errors import Malformed, Unanswerable
 from connectors.http import Http
 from connectors.seal import Seal
-from schema.model.codes import Level, SourceProtocol
+from schema.model.codes import Level
 from schema.model.record import Answer, Batch, Lookup, Record
 from schema.model.words import Kind
 
@@ -84,7 +84,7 @@ class Capabilities:
 class Connector(ABC):
     """One joined source, in one tongue. Made once, used by many tasks at once, closed once."""
 
-    protocol: ClassVar[SourceProtocol]
+    protocol: ClassVar[str]
     options: ClassVar[type[Options]]
 
     def __init__(self, identity: Identity, options: Any, tools: Tools) -> None:

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from connectors.base import Capabilities, Connector, Identity, Offer, Options, Tools, expect, only
 from connectors.errors import Malformed, Overloaded, Refused, Unanswerable
 from connectors.recent import Recent
-from schema.model.codes import Level, LinkState, PersonRole, SourceProtocol
+from schema.model.codes import Level, LinkState, PersonRole
 from schema.model.record import Answer, Lookup, Page, Record
 from schema.model.words import Kind
 
@@ -222,7 +222,7 @@ class Gateway:
 class HubExchange(Connector):
     """A platform that joins by the rules of the national hub; `person_key` it does not know."""
 
-    protocol: ClassVar[SourceProtocol] = SourceProtocol.HUB_EXCHANGE
+    protocol: ClassVar[str] = "hub_exchange"
     options: ClassVar[type[Options]] = HubExchangeOptions
     settings: HubExchangeOptions
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from schema.model.codes import Level, SourceProtocol
+from schema.model.codes import Level
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -114,7 +114,7 @@ class SourceSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=T
     """区划代码 / region it speaks for."""
     school: str = ""
     """学校标识码，校级来源必填 / school it speaks for, if it is a school's own."""
-    protocol: SourceProtocol
+    protocol: str
     """协议 / tongue it speaks."""
     operator: str = ""
     """运营单位 / who runs it."""

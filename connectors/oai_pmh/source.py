@@ -19,7 +19,6 @@ from connectors.oai_pmh.answer import Item
 from connectors.oai_pmh.harvest import Walk, mark_of, written
 from connectors.oai_pmh.options import FILTERS, SEGMENT, OaiPmhOptions
 from connectors.oai_pmh.repository import Repository
-from schema.model.codes import SourceProtocol
 from schema.model.record import Answer, Batch, Lookup, Record
 from schema.model.words import Kind
 
@@ -37,7 +36,7 @@ LOM = DC | {"version_name", "volume", "knowledge_points", "files"}
 class OaiPmh(Connector):
     """A joined repository."""
 
-    protocol: ClassVar[SourceProtocol] = SourceProtocol.OAI_PMH
+    protocol: ClassVar[str] = "oai_pmh"
     options: ClassVar[type[OaiPmhOptions]] = OaiPmhOptions
 
     def __init__(self, identity: Identity, options: OaiPmhOptions, tools: Tools) -> None:

@@ -29,7 +29,6 @@ from connectors.oneroster.words import (
 )
 from connectors.recent import Recent
 from connectors.together import side_by_side
-from schema.model.codes import SourceProtocol
 from schema.model.record import Answer, Lookup, Page, Record
 from schema.model.words import Kind
 
@@ -67,7 +66,7 @@ class _Question:
 class OneRoster(Connector):
     """A county's or a school's roster (1EdTech OneRoster 1.2, 1.1), over REST or as a CSV bundle."""
 
-    protocol: ClassVar[SourceProtocol] = SourceProtocol.ONEROSTER
+    protocol: ClassVar[str] = "oneroster"
     options: ClassVar[type[OneRosterOptions]] = OneRosterOptions
 
     def __init__(self, identity: Identity, options: OneRosterOptions, tools: Tools) -> None:

@@ -23,7 +23,6 @@ from connectors.mapping.convert import CHINA
 from connectors.rest import walk
 from connectors.rest.asking import Asker, Left, Params, deadline, together
 from connectors.rest.endpoints import Endpoint, Filter, RestDocument, checked, path
-from schema.model.codes import SourceProtocol
 from schema.model.record import Answer, Batch, Lookup, Page, Record
 from schema.model.words import Kind
 
@@ -68,7 +67,7 @@ class _Offered:
 class Rest(Connector):
     """A platform that is asked as its mapping file says."""
 
-    protocol: ClassVar[SourceProtocol] = SourceProtocol.REST
+    protocol: ClassVar[str] = "rest"
     options: ClassVar[type[Options]] = RestOptions
 
     def __init__(self, identity: Identity, options: RestOptions, tools: Tools) -> None:

@@ -22,7 +22,6 @@ from connectors.smartedu.options import BOOKS_VERSION, SmartEduOptions
 from connectors.smartedu.pages import Pages
 from connectors.smartedu.textbooks import Textbooks
 from connectors.smartedu.trees import Node, Trees
-from schema.model.codes import SourceProtocol
 from schema.model.record import Answer, Batch, Lookup, Record
 from schema.model.words import Kind
 
@@ -56,7 +55,7 @@ def _offers() -> dict[Kind, Offer]:
 class SmartEdu(Connector):
     """A joined national platform."""
 
-    protocol: ClassVar[SourceProtocol] = SourceProtocol.SMARTEDU
+    protocol: ClassVar[str] = "smartedu"
     options: ClassVar[type[SmartEduOptions]] = SmartEduOptions
 
     def __init__(self, identity: Identity, options: SmartEduOptions, tools: Tools) -> None:

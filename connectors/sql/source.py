@@ -23,7 +23,6 @@ from connectors.sql import engine
 from connectors.sql.document import SqlDocument, faults, sealed_fields
 from connectors.sql.engine import SqlOptions
 from connectors.sql.plan import WARNINGS, Plan, parts_of
-from schema.model.codes import SourceProtocol
 from schema.model.record import Answer, Lookup, Page, Record
 from schema.model.words import Kind
 
@@ -50,7 +49,7 @@ class _Ask:
 class Sql(Connector):
     """One database behind one mapping file; raises `MappingRefused` or ValueError when built from a wrong one."""
 
-    protocol: ClassVar[SourceProtocol] = SourceProtocol.SQL
+    protocol: ClassVar[str] = "sql"
     options: ClassVar[type[Options]] = SqlOptions
     settings: SqlOptions
 

@@ -19,7 +19,6 @@ from connectors.recent import Recent
 from connectors.tables.files import versions
 from connectors.tables.index import Index, Part, build
 from connectors.tables.shapes import TablesDocument, checked
-from schema.model.codes import SourceProtocol
 from schema.model.record import Answer, Batch, Lookup, Record
 from schema.model.words import Kind
 
@@ -38,7 +37,7 @@ class TablesOptions(Options, frozen=True, kw_only=True):
 class Tables(Connector):
     """A folder of tables."""
 
-    protocol: ClassVar[SourceProtocol] = SourceProtocol.TABLES
+    protocol: ClassVar[str] = "tables"
     options: ClassVar[type[Options]] = TablesOptions
 
     def __init__(self, identity: Identity, options: TablesOptions, tools: Tools) -> None:

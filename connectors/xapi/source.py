@@ -27,7 +27,6 @@ from connectors.http import Reply, status_of
 from connectors.together import together
 from connectors.xapi.options import XapiOptions
 from connectors.xapi.words import VOIDED, Statement, Words, at, moment, text, voided_by
-from schema.model.codes import SourceProtocol
 from schema.model.record import Answer, Batch, Lookup, Record
 from schema.model.words import Kind
 
@@ -57,7 +56,7 @@ class _Page:
 class Xapi(Connector):
     """A school's or platform's learning record store (xAPI 1.0.3), read only."""
 
-    protocol: ClassVar[SourceProtocol] = SourceProtocol.XAPI
+    protocol: ClassVar[str] = "xapi"
     options: ClassVar[type[XapiOptions]] = XapiOptions
 
     def __init__(self, identity: Identity, options: XapiOptions, tools: Tools) -> None:

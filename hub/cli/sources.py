@@ -17,7 +17,7 @@ from hub.cli.say import Refusal, dumps, table
 from hub.settings import Loaded, Settings, SourceSettings, load
 from hub.sources.registry import build_connector
 from schema.graph.context import Face
-from schema.model.codes import Level, SourceProtocol
+from schema.model.codes import Level
 
 
 def show(config: Path, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, validate
 
 from hub.web.errors import MOST_ERRORS
 from hub.web.limits import Limits, Measured, measure, page_weights
+from hub.web.merging import RULES, bound_merges
 
 _OFF_LOOP = 300  # characters; 1.3 kB of fields to merge take 0.36 s to validate, 0.9 kB 0.05 s
 _WEIGHT = 60  # bytes of syntax tree for a character of source, measured
@@ -83,7 +84,11 @@ class Documents:
     def _make(self, source: str, variables: Mapping[str, Any] | None, hide: bool) -> Ready:
         document = self._parse(source)
         measured = measure(document, self._limits, variables, self._weights)
-        errors = validate(self._schema, document, max_errors=MOST_ERRORS - 1, hide_suggestions=hide)
+        if measured.merges:
+            bound_merges(document, self._limits)
+        errors = validate(
+            self._schema, document, RULES, max_errors=MOST_ERRORS - 1, hide_suggestions=hide
+        )
         if errors:
             raise InvalidDocument(errors, "GRAPHQL_VALIDATION_FAILED")
         return Ready(document, measured)

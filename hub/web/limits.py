@@ -61,6 +61,8 @@ class Limits:
     comments: int = 200
     source_length: int = 64_000
     """Characters of a document."""
+    merged_fields: int = 400
+    """Fields that answer under a path that other fields answer under too, fragments expanded."""
     operations: int = 10
     variables: int = 100
     """Variable definitions of a document."""
@@ -95,6 +97,8 @@ class Measured:
     cost: int
     directives: int
     introspects: bool
+    merges: bool
+    """Fields may share a response path: there are fragments, or one name twice in a selection set."""
     paged_by_variables: bool
     """Some page size comes from a variable: measure again for other variables."""
 
@@ -155,7 +159,7 @@ class _Walk:
     """One pass over one document."""
 
     __slots__ = (
-        "counted", "directives", "fragments", "introspects", "limits", "memo", "operations",
+        "counted", "directives", "fragments", "introspects", "limits", "memo", "merges", "operations",
         "paged_by_variables", "variables", "weights",
     )  # fmt: skip
 
@@ -177,6 +181,7 @@ class _Walk:
         self.counted: set[str] = set()
         self.directives = 0
         self.introspects = False
+        self.merges = False
         self.paged_by_variables = False
 
     def run(self) -> Measured:
@@ -191,15 +196,17 @@ class _Walk:
             if (name, False) not in self.memo and (name, True) not in self.memo:
                 self._spread(name, self.limits.depth, 0, False)
         if self.directives > self.limits.directives:
-            _refuse("DIRECTIVES", "指令", "directives", self.limits.directives)
-        return Measured(depth, aliases, cost, self.directives, self.introspects, self.paged_by_variables)
+            refuse("DIRECTIVES", "指令", "directives", self.limits.directives)
+        return Measured(
+            depth, aliases, cost, self.directives, self.introspects, self.merges, self.paged_by_variables
+        )
 
     def _count_definitions(self) -> None:
         if len(self.operations) > self.limits.operations:
-            _refuse("OPERATIONS", "操作", "operations", self.limits.operations)
+            refuse("OPERATIONS", "操作", "operations", self.limits.operations)
         count = sum(len(operation.variable_definitions or ()) for operation in self.operations)
         if count > self.limits.variables:
-            _refuse("VARIABLES", "变量", "variables", self.limits.variables)
+            refuse("VARIABLES", "变量", "variables", self.limits.variables)
 
     def _operation(self, operation: OperationDefinitionNode) -> _Sums:
         defaults = {
@@ -218,9 +225,9 @@ class _Walk:
 
     def _check(self, sums: _Sums) -> _Sums:
         if sums[1] > self.limits.aliases:
-            _refuse("ALIASES", "别名", "aliases", self.limits.aliases)
+            refuse("ALIASES", "别名", "aliases", self.limits.aliases)
         if sums[2] > self.limits.cost:
-            _refuse("COST", "查询代价", "cost", self.limits.cost)
+            refuse("COST", "查询代价", "cost", self.limits.cost)
         return sums
 
     def _selections(self, chosen: SelectionSetNode, room: int, nesting: int, inside: bool) -> _Sums:
@@ -232,9 +239,12 @@ class _Walk:
         if len(selections) > _CROWD:
             self._crowd(chosen)
         depth = aliases = cost = circular = 0
+        names = set()
         for node in selections:
-            self.directives += len(node.directives or ())
+            if node.directives:
+                self.directives += len(node.directives)
             if isinstance(node, FieldNode):
+                names.add((node.alias or node.name).value)
                 below = self._field(node, room, nesting, inside)
             elif isinstance(node, FragmentSpreadNode):
                 below = self._spread(node.name.value, room, nesting, inside)
@@ -247,6 +257,8 @@ class _Walk:
             aliases += below[1]
             cost += below[2]
             circular = max(circular, below[3])
+        if len(names) < len(selections):  # a name twice, or a fragment
+            self.merges = True
         return depth, aliases, cost, circular
 
     def _field(self, node: FieldNode, room: int, nesting: int, inside: bool) -> _Sums:
@@ -296,9 +308,11 @@ class _Walk:
         return sums
 
     def _weight(self, node: FieldNode, name: str) -> int:
+        if not node.arguments:
+            return self.weights.get(name, 1)
         sizes = [
             self._page_size(argument.value)
-            for argument in node.arguments or ()
+            for argument in node.arguments
             if argument.name.value in PAGE_ARGUMENTS
         ]
         known = [size for size in sizes if size is not None]
@@ -324,10 +338,10 @@ class _Walk:
             (node.alias or node.name).value for node in chosen.selections if isinstance(node, FieldNode)
         )
         if names and max(names.values()) > self.limits.duplicates:
-            _refuse("DUPLICATES", "重复字段", "duplicate fields", self.limits.duplicates)
+            refuse("DUPLICATES", "重复字段", "duplicate fields", self.limits.duplicates)
 
     def _too_deep(self) -> NoReturn:
-        _refuse("DEPTH", "嵌套层数", "depth", self.limits.depth)
+        refuse("DEPTH", "嵌套层数", "depth", self.limits.depth)
 
 
 def _literal(node: ValueNode) -> Any:
@@ -339,7 +353,7 @@ def _literal(node: ValueNode) -> Any:
     return False
 
 
-def _refuse(name: str, chinese: str, english: str, most: int) -> NoReturn:
+def refuse(name: str, chinese: str, english: str, most: int) -> NoReturn:
     raise LimitExceeded(
         f"MAX_{name}_LIMIT",
         f"{chinese}超过上限 {most}，请拆分或精简查询 / {english} over the limit of {most}: "

@@ -166,20 +166,6 @@ class MonitoredGroup(StrEnum):
     AID_APPLICANT = "AID_APPLICANT"
 
 
-class SourceProtocol(StrEnum):
-    """The tongue a source speaks: the name of its connector; `hub` for tables the hub brings itself."""
-
-    HUB = "hub"
-    SMARTEDU = "smartedu"
-    OAI_PMH = "oai_pmh"
-    SQL = "sql"
-    HUB_EXCHANGE = "hub_exchange"
-    REST = "rest"
-    ONEROSTER = "oneroster"
-    TABLES = "tables"
-    XAPI = "xapi"
-
-
 @lru_cache(maxsize=1)
 def _tables() -> dict[str, Any]:
     tables: dict[str, Any] = json.loads(files("schema.data").joinpath("code_tables.json").read_text("utf-8"))

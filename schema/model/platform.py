@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from schema.model.codes import LEVELS, Level, SourceProtocol
+from schema.model.codes import LEVELS, Level
 from schema.model.privacy import PrivacyClass
 from schema.model.words import DateTime, Link, RegionCode, Word, said
 
@@ -17,7 +17,7 @@ class SourceInfo(Word, zh="来源", en="Provenance of a record", privacy=PUBLIC,
     source: Annotated[str, said("来源代码", "Code of the source")]
     source_name: Annotated[str, said("来源名称", "Name of the source")]
     level: Annotated[Level, said("级别", "Level")]
-    protocol: Annotated[SourceProtocol, said("协议", "Protocol")]
+    protocol: Annotated[str, said("协议", "Protocol")]
     local_id: Annotated[str, said("来源内标识", "Id at the source", INTERNAL)]
     fetched_at: Annotated[DateTime, said("取得时间", "Fetched at")]
     updated_at: Annotated[DateTime, said("来源更新时间", "Updated at the source")]
@@ -58,7 +58,7 @@ class Platform(Word, zh="平台", en="Platform", privacy=PUBLIC, authority=LEVEL
     name_en: Annotated[str, said("英文名称", "English name")]
     level: Annotated[Level, said("级别", "Level")]
     region_code: Annotated[RegionCode, said("区划代码", "Region code")]
-    protocol: Annotated[SourceProtocol, said("协议", "Protocol")]
+    protocol: Annotated[str, said("协议", "Protocol")]
     kinds: Annotated[list[str], said("提供的类型", "Kinds it offers")]
     operator: Annotated[str, said("运营单位", "Operator")]
     processor: Annotated[str, said("受托处理方", "Entrusted processor, PIPL art. 21", INTERNAL)]

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from connectors.base import Capabilities, Connector, Identity, Offer, Options, Tools, only
 from connectors.errors import Malformed, Overloaded, Refused, Unavailable
-from schema.model.codes import SourceProtocol
 from schema.model.record import Answer, Lookup, Record
 from schema.model.words import Kind
 
@@ -39,7 +38,7 @@ class Nothing(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class MemorySource(Connector):
     """Holds rows by kind, in the order they are listed in. `door` holds answers back while it is shut."""
 
-    protocol: ClassVar[SourceProtocol] = SourceProtocol.REST
+    protocol: ClassVar[str] = "rest"
     options: ClassVar[type[Options]] = Nothing
 
     def __init__(

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from connectors.base import Capabilities, Connector, Identity, Offer, Options, Tools
 from connectors.errors import Unavailable
-from schema.model.codes import SourceProtocol
 from schema.model.record import Answer, Batch, Lookup
 from schema.model.words import Kind
 
@@ -57,7 +56,7 @@ class Nothing(Options, frozen=True):
 class Repository(Connector):
     """Holds resources by local id; each change is appended to its log."""
 
-    protocol: ClassVar[SourceProtocol] = SourceProtocol.OAI_PMH
+    protocol: ClassVar[str] = "oai_pmh"
     options: ClassVar[type[Options]] = Nothing
 
     def __init__(self, identity: Identity, tools: Tools, *, harvestable: bool = True) -> None:

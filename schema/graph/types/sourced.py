@@ -12,7 +12,7 @@ from schema.graph.context import Context, Entity, Part
 from schema.graph.directives import marks
 from schema.graph.words import Node, both, camel, quick, typed, word
 from schema.model import platform as model
-from schema.model.codes import LEVELS, Level, SourceProtocol
+from schema.model.codes import LEVELS, Level
 from schema.model.policy import STAFF
 from schema.model.privacy import PrivacyClass
 from schema.model.viewer import Viewer
@@ -55,7 +55,7 @@ def told(entity: Entity, part: Part, context: Context) -> dict[str, Any]:
         "source": part.source,
         "source_name": face.name if face else "区划表" if hub else None,
         "level": face.level if face else Level.NATIONAL if hub else None,
-        "protocol": face.protocol if face else SourceProtocol.HUB if hub else None,
+        "protocol": face.protocol if face else "hub" if hub else None,
         "local_id": part.local_id if insider(entity, context.viewer) else None,
         "fetched_at": moment(part.fetched_at),
         "updated_at": part.updated_at,
