@@ -31,9 +31,8 @@ check: .venv/dev.done ## 代码规范、严格类型、引用规则 / style, str
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: .venv/dev.done ## 运行基准测试 / run tests/benchmarks, if there are any
-	@if [ -d tests/benchmarks ]; then exec $(BIN)/python -m pytest -n 0 -s tests/benchmarks $(ARGS); \
-	else echo '还没有基准测试 / no benchmarks yet: tests/benchmarks is missing'; fi
+bench: .venv/dev.done ## 运行基准测试，打印数字 / run the benchmarks and print their figures
+	@exec $(BIN)/python -m pytest -n 0 -o python_files='bench_*.py' tests/benchmarks $(ARGS)
 
 sdl: .venv/dev.done ## 重新生成 schema/sdl/hub.graphql / regenerate the checked-in SDL
 	@mkdir -p schema/sdl

@@ -85,6 +85,7 @@ class Connector(ABC):
     """One joined source, in one tongue. Made once, used by many tasks at once, closed once."""
 
     protocol: ClassVar[str]
+    """Its name in settings and answers: lower case, as in `connectors.catalog`."""
     options: ClassVar[type[Options]]
 
     def __init__(self, identity: Identity, options: Any, tools: Tools) -> None:

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from connectors.catalog import TONGUES
 from schema.model.codes import Level
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -115,7 +116,7 @@ class SourceSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=T
     school: str = ""
     """学校标识码，校级来源必填 / school it speaks for, if it is a school's own."""
     protocol: str
-    """协议 / tongue it speaks."""
+    """协议 / tongue it speaks: a name of `connectors.catalog.TONGUES`."""
     operator: str = ""
     """运营单位 / who runs it."""
     processor: str = ""
@@ -312,6 +313,15 @@ def _check_sources(file: Path, text: str, settings: Settings) -> None:
         seen.add(source.code)
 
 
+def tongue_meant(protocol: str) -> str:
+    """What to write instead of a protocol that no tongue speaks; "" for one that is spoken."""
+    if protocol in TONGUES:
+        return ""
+    close = get_close_matches(protocol, TONGUES, 1, 0.5)
+    meant = f"是否想写 {close[0]}？/ did you mean {close[0]}? " if close else ""
+    return f"{meant}可用 / known: {', '.join(TONGUES)}"
+
+
 def _fault(source: SourceSettings, seen: set[str]) -> tuple[str, str, str] | None:
     """What is wrong with a source beyond its types: the setting's name, cause, remedy."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", source.code):
@@ -322,6 +332,8 @@ def _fault(source: SourceSettings, seen: set[str]) -> tuple[str, str, str] | Non
         )
     if source.code in seen:
         return "code", f"来源代码重复 / twice: {source.code}", "改成唯一的代码 / make it unique"
+    if remedy := tongue_meant(source.protocol):
+        return "protocol", f"没有这种协议：{source.protocol} / no such protocol", remedy
     if source.level is Level.SCHOOL and not source.school:
         return "level", f"校级来源缺学校标识码 / {source.code} names no school", '加 school = "…" / add it'
     if source.deadline <= 0:

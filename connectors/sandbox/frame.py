@@ -64,8 +64,9 @@ class Frame:
         return Response("boom", 500)
 
 
-async def _hang(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    await asyncio.sleep(3600)
+async def _hang(_scope: Scope, receive: Receive, _send: Send) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _drip() -> AsyncIterator[bytes]:
@@ -108,6 +109,15 @@ async def served(app: Starlette, port: int = 0) -> AsyncIterator[Served]:
             await asyncio.sleep(0.01)
         yield Served(f"http://127.0.0.1:{bound.getsockname()[1]}", frame)
     finally:
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
+        _hang_up(server)
         await task
         bound.close()
+
+
+def _hang_up(server: uvicorn.Server) -> None:
+    """Leave nobody waiting: what hangs on purpose ends with its connection, and says nothing about it."""
+    for listener in server.servers if server.started else ():
+        listener.close()
+    for connection in list(server.server_state.connections):
+        connection.transport.abort()

@@ -14,7 +14,7 @@ from connectors.seal import Seal
 from hub.app import matching_key
 from hub.cli.parts import built
 from hub.cli.say import Refusal, dumps, table
-from hub.settings import Loaded, Settings, SourceSettings, load
+from hub.settings import Loaded, Settings, SourceSettings, load, tongue_meant
 from hub.sources.registry import build_connector
 from schema.graph.context import Face
 from schema.model.codes import Level
@@ -73,14 +73,15 @@ def add(
 def _source(
     code: str, protocol: str, level: str, region: str, name: str, options: dict[str, str], school: str
 ) -> SourceSettings:
+    if remedy := tongue_meant(protocol):
+        raise Refusal(f"没有这种协议：{protocol} / no such protocol；{remedy}", "BAD_SOURCE")
     try:
         return SourceSettings(
             code=code, name=name, level=Level(level.upper()), region=region, school=school,
-            protocol=SourceProtocol(protocol), options=dict(options),
+            protocol=protocol, options=dict(options),
         )  # fmt: skip
     except ValueError as error:
-        known = f"级别 / levels: {', '.join(Level)}；协议 / tongues: {', '.join(SourceProtocol)}"
-        raise Refusal(f"{error}。{known}", "BAD_SOURCE") from None
+        raise Refusal(f"{error}。级别 / levels: {', '.join(Level)}", "BAD_SOURCE") from None
 
 
 def _pairs(options: list[str]) -> dict[str, str]:

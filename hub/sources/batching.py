@@ -16,7 +16,7 @@ import msgspec
 from schema.model.record import Answer, Lookup, Page, Record
 
 QUIET = 0.25
-"""Seconds without anybody coming, after which those who are ready leave: the second tier never takes longer."""
+"""Seconds without anybody coming, after which those who are ready leave; the second tier is quicker."""
 PATIENCE = 0.5
 """Most seconds a question waits for others that still look in the cache."""
 

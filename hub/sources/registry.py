@@ -102,7 +102,7 @@ def _join(file: Path, source: SourceSettings, tools: Tools, clock: Clock) -> Joi
     connector = build_connector(file, source, tools)
     face = Face(
         source.code, source.name, source.name_en or source.name, source.level, source.region,
-        source.protocol.value, tuple(sorted(kind.value for kind in connector.capabilities.kinds)),
+        source.protocol, tuple(sorted(kind.value for kind in connector.capabilities.kinds)),
         source.operator, source.processor,
     )  # fmt: skip
     policy = Policy(fresh_for=source.fresh_for, stale_for=source.stale_for, down_for=source.down_for)

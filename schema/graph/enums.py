@@ -44,12 +44,6 @@ _SAID: tuple[tuple[type[Enum], str, str, str], ...] = (
         "随迁子女 留守儿童 孤儿 残疾 烈士子女 资助申请",
     ),
     (
-        codes.SourceProtocol,
-        "来源协议",
-        "Protocol of a source",
-        "本平台自带 国家平台静态数据 OAI-PMH采集 数据库 体系枢纽 REST接口 OneRoster名册 表格 xAPI学习记录",
-    ),
-    (
         PrivacyClass,
         "隐私级别",
         "Privacy class",

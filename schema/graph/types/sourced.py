@@ -20,6 +20,8 @@ from schema.model.viewer import Viewer
 BEIJING = timezone(timedelta(hours=8))
 REGIONS = "regions"
 """The source code of the region tables the hub brings itself."""
+HUB = "hub"
+"""The protocol of what the hub brings itself; a source's is its tongue's name."""
 
 
 @word(model.SourceInfo)
@@ -55,7 +57,7 @@ def told(entity: Entity, part: Part, context: Context) -> dict[str, Any]:
         "source": part.source,
         "source_name": face.name if face else "区划表" if hub else None,
         "level": face.level if face else Level.NATIONAL if hub else None,
-        "protocol": face.protocol if face else "hub" if hub else None,
+        "protocol": face.protocol if face else HUB if hub else None,
         "local_id": part.local_id if insider(entity, context.viewer) else None,
         "fetched_at": moment(part.fetched_at),
         "updated_at": part.updated_at,

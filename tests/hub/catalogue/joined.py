@@ -63,7 +63,7 @@ class Library:
 
     def admit(self, code: str, connector: Connector) -> None:
         """Join any source."""
-        face = Face(code, code, code, connector.identity.level, "371500", connector.protocol.value)
+        face = Face(code, code, code, connector.identity.level, "371500", str(connector.protocol))
         health = Health(self.clock.monotonic, self.clock.epoch)
         self.registry.joined[code] = Joined(face, "", connector, health, Policy(fresh_for=60.0), 2.0)
 

@@ -109,7 +109,7 @@ class Room:
         source = MemorySource(
             Identity(code, level, region_code, school), self.tools, offers, rows, bound=bound
         )
-        face = Face(code, code, code, level, region_code, source.protocol.value)
+        face = Face(code, code, code, level, region_code, source.protocol)
         health = Health(self.clock.monotonic, self.clock.epoch)
         self.joined[code] = Joined(face, school, source, health, policy, deadline)
         return source

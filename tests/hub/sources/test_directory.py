@@ -13,7 +13,7 @@ from schema.graph.context import BadCursor, Found
 from schema.model.codes import Level
 from schema.model.record import Place
 from schema.model.words import Kind
-from tests.fakes.connector import MemorySource, Mood
+from tests.fakes.connector import MemorySource, Mood, Row
 from tests.hub.sources.room import (
     ANONYMOUS,
     CITY,
@@ -39,6 +39,11 @@ def school_at(room: Room, code: str, level: Level, region: str, **values: Any) -
         code, level, region, {Kind.SCHOOL: offer(Kind.SCHOOL, "region_code", "school_code")},
         {Kind.SCHOOL: [{"key": SCHOOL, **PLACED, **values}]}, school=SCHOOL if level is Level.SCHOOL else "",
     )  # fmt: skip
+
+
+def schools(count: int, region: str = COUNTY) -> list[Row]:
+    numbers = (f"{n:010}" for n in range(count))
+    return [{"key": n, "name": f"第{n}小学", "school_code": n, "region_code": region} for n in numbers]
 
 
 def five(room: Room) -> dict[str, MemorySource]:
@@ -106,7 +111,7 @@ async def test_forty_schools_cost_each_source_one_look_up(room: Room) -> None:
     province = room.join("province", Level.PROVINCIAL, PROVINCE, kinds, {Kind.SCHOOL: rows})
     directory = room.directory()
     got = await asyncio.gather(
-        *(directory.get(Kind.SCHOOL, row["key"], NAME, place=Place(CITY)) for row in rows)
+        *(directory.get(Kind.SCHOOL, str(row["key"]), NAME, place=Place(CITY)) for row in rows)
     )
     assert all(entity for entity, _ in got)
     assert (len(city.asked), len(province.asked)) == (1, 1)
@@ -302,8 +307,7 @@ async def test_our_own_cursors_of_as_many_sources_as_there_may_be_are_taken_back
 
 
 async def test_schools_that_several_sources_list_are_one_each_and_paged_by_key(room: Room) -> None:
-    rows = [{"key": f"{n:010}", "name": f"第{n}小学", "school_code": f"{n:010}", "region_code": COUNTY}
-            for n in range(20)]  # fmt: skip
+    rows = schools(20)
     given = {Kind.SCHOOL: offer(Kind.SCHOOL, "region_code")}
     room.join("city", Level.MUNICIPAL, CITY, given, {Kind.SCHOOL: rows[:15]})
     county = room.join("county", Level.COUNTY, COUNTY, given, {Kind.SCHOOL: rows[5:]})
@@ -346,7 +350,7 @@ async def test_a_list_that_a_source_cuts_off_is_not_said_to_be_whole(room: Room)
 async def test_where_a_viewer_sees_only_few_things_reading_goes_on_to_them(room: Room) -> None:
     source = shelf(room, "a", 40, kind=Kind.CLASS_GROUP)
     for row in source.rows[Kind.CLASS_GROUP][:35]:
-        row.update(region_code=ELSEWHERE, school_code="3137999999")  # type: ignore[attr-defined]
+        row.update(region_code=ELSEWHERE, school_code="3137999999")
     pages = await walk(room, 3, Kind.CLASS_GROUP, TEACHER_HERE)
     assert keys(pages) == [f"a:{n:04}" for n in range(35, 40)]
     assert all(page.total is None for page in pages[:-1])  # the source counts what she may not know of

@@ -281,7 +281,7 @@ async def test_every_part_says_where_it_came_from_and_not_what_is_hidden() -> No
     assert "displayName" in fields
     assert not {"matchKey", "personKey", "classKeys"} & set(fields)
     assert source == {
-        "source": "roster", "sourceName": "样例名册", "level": "SCHOOL", "protocol": "ONEROSTER",
+        "source": "roster", "sourceName": "样例名册", "level": "SCHOOL", "protocol": "oneroster",
         "localId": "p1", "ageSeconds": 60.0, "stale": False,
     }  # fmt: skip
 

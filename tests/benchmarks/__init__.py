@@ -1,0 +1,1 @@
+"""What the hub costs, measured on the machine at hand; figures are printed, never asserted."""
