@@ -85,7 +85,7 @@ class Served:
 
 def listening(port: int = 0) -> socket.socket:
     """A bound loopback socket; port 0 lets the system choose."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(("127.0.0.1", port))
     return bound
