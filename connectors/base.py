@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -19,12 +19,32 @@ from connectors.errors import Malformed, Unanswerable
 from connectors.http import Http
 from connectors.seal import Seal
 from schema.model.codes import Level
-from schema.model.record import Answer, Batch, Lookup, Record
+from schema.model.record import Answer, Batch, Lookup, Page, Record
 from schema.model.words import Kind
+
+T = TypeVar("T")
+
+SECRET = ("_secret", "_key", "password")
+"""How the name of an option ends whose value nobody may see."""
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A tongue's own settings; each subclasses it. Unknown keys are refused at load."""
+    """A tongue's own settings; each subclasses it. Unknown keys are refused at load.
+
+    A field whose name ends as `SECRET` says prints as "…" where it is set, however the options are shown.
+    """
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.shown())})"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+        return self.shown()
+
+    def shown(self) -> Iterator[tuple[str, Any]]:
+        """Every field with its value, or with "…" for a secret that is set."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            yield name, "…" if value and name.endswith(SECRET) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +122,8 @@ class Connector(ABC):
     async def look_up(self, lookup: Lookup, within: float) -> Answer:
         """Answer within `within` seconds or raise a `SourceError`; unknown keys are simply not in the answer.
 
+        Every filter holds for every record; a page beyond the end is empty and promises no more.
+
         Values of all filters beyond `Offer.batch` are the caller's fault (`Unanswerable`). A look-up
         without a page returns every match up to the source's own bound, `more` telling of the rest.
         """
@@ -130,13 +152,25 @@ class Connector(ABC):
         return [key[len(prefix) :] for key in keys if key.startswith(prefix)]
 
     def record(
-        self, kind: Kind, key: str, local_id: str, values: dict[str, Any], *, updated_at: str | None = None
+        self,
+        kind: Kind,
+        key: str,
+        local_id: str,
+        values: dict[str, Any],
+        *,
+        updated_at: str | None = None,
+        fetched_at: float | None = None,
     ) -> Record:
-        """A record of this source, fetched now."""
-        return Record(kind, key, self.identity.code, local_id, values, self.tools.now(), updated_at)
+        """A record of this source, fetched now.
+
+        A part that comes from the tongue's own memory was fetched when it was read, or last found unchanged,
+        at the source: `fetched_at` is then the moment of the oldest part.
+        """
+        at = self.tools.now() if fetched_at is None else fetched_at
+        return Record(kind, key, self.identity.code, local_id, values, at, updated_at)
 
     def offer(self, lookup: Lookup) -> Offer:
-        """The offer that covers `lookup`, or `Unanswerable`: wrong kind, filter, or too many values."""
+        """The offer that covers `lookup`, or `Unanswerable`: wrong kind, filter, page, or too many values."""
         offer = self.capabilities.offers.get(lookup.kind)
         if offer is None:
             raise Unanswerable(f"{self.identity.code} does not offer {lookup.kind}")
@@ -151,12 +185,46 @@ class Connector(ABC):
             raise Unanswerable(f"{self.identity.code} cannot bound {lookup.kind} in time")
         if lookup.page and not offer.pages:
             raise Unanswerable(f"{self.identity.code} cannot page {lookup.kind}")
+        if lookup.page and (lookup.page.limit < 1 or lookup.page.offset < 0):
+            raise Unanswerable("a page has a positive limit and no negative offset")
         return offer
 
 
 def only(values: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Any]:
     """The wanted part of `values`; None counts as not told."""
     return {name: values[name] for name in wanted if values.get(name) is not None}
+
+
+def narrowed(record: Record, wanted: Iterable[str]) -> Record:
+    """The record with the wanted values only."""
+    return msgspec.structs.replace(record, values=only(record.values, wanted))
+
+
+def meets(values: Mapping[str, Any], where: Iterable[tuple[str, Collection[str]]]) -> bool:
+    """Whether every filter holds: the field, or one item of a list, is among the wanted values.
+
+    A field that is not told meets no filter.
+    """
+    for name, wanted in where:
+        value = values.get(name)
+        if not any(one in wanted for one in (value if isinstance(value, list) else (value,))):
+            return False
+    return True
+
+
+def window(found: Sequence[T], page: Page | None, most: int) -> tuple[Sequence[T], bool]:
+    """What `page` shows of all that was found, its first `most` without one; and whether more follow."""
+    start, limit = (page.offset, min(page.limit, most)) if page else (0, most)
+    shown = found[start : start + limit]
+    return shown, bool(shown) and start + len(shown) < len(found)
+
+
+def inside(root: Path, name: str) -> Path:
+    """A file or folder below `root`; ValueError if the name leads out of it."""
+    path = (root / name).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise ValueError(f"{name!r} 不在配置目录之内 / lies outside the configuration folder")
+    return path
 
 
 def expect(value: Any, kind: type, what: str) -> Any:

@@ -2,6 +2,7 @@
 
 Rule 1: a caller that gives up spoils nothing for the others; a failure is told to all waiting, then forgotten.
 Rule 2: never more than `size` things, none older than `life` seconds.
+Rule 3: a thing whose records go out carries the moment when it was read; this file does not know it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
-from connectors.errors import TimedOut
+from connectors.deadline import in_time
+from connectors.flight import Flight
 
 T = TypeVar("T")
 Make = Callable[[list[str]], Awaitable[Mapping[str, T]]]
@@ -21,24 +23,22 @@ class Recent(Generic[T]):
     """Things by name; what is missing is made in one call, `flight` seconds at most."""
 
     def __init__(self, size: int, life: float, flight: float = 30.0) -> None:
-        self._size, self._life, self._flight = size, life, flight
+        self._size, self._life, self._longest = size, life, flight
         self._kept: OrderedDict[str, tuple[float, T]] = OrderedDict()
-        self._under_way: dict[str, asyncio.Task[Mapping[str, T]]] = {}
+        self._flight: Flight[Mapping[str, T]] = Flight()
 
     async def get(self, names: Iterable[str], make: Make[T], within: float) -> dict[str, T]:
         """The things of these names; those `make` does not return are absent. Raises what `make` raises."""
         wanted = list(dict.fromkeys(names))
         found = {name: thing for name in wanted if (thing := self._fresh(name)) is not None}
-        missing = [name for name in wanted if name not in found and name not in self._under_way]
-        if missing:
-            self._start(missing, make)
-        tasks = {self._under_way[name] for name in wanted if name not in found}
-        try:
-            async with asyncio.timeout(within):
-                for made in [await asyncio.shield(task) for task in tasks]:
-                    found |= {name: made[name] for name in wanted if name in made}
-        except TimeoutError:
-            raise TimedOut(f"no answer within {within:g} s") from None
+        missing = [name for name in wanted if name not in found]
+        new = [name for name in missing if name not in self._flight]
+        if new:
+            self._flight.launch(new, self._made(new, make))
+        tasks = {self._flight[name] for name in missing}
+        async with in_time(within, "no answer"):
+            for made in [await asyncio.shield(task) for task in tasks]:
+                found |= {name: made[name] for name in missing if name in made}
         return found
 
     def drop(self, name: str, thing: T) -> None:
@@ -48,10 +48,7 @@ class Recent(Generic[T]):
 
     async def aclose(self) -> None:
         """End what is under way."""
-        tasks = set(self._under_way.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._flight.aclose()
 
     def _fresh(self, name: str) -> T | None:
         until, thing = self._kept.get(name, (0.0, None))
@@ -61,24 +58,9 @@ class Recent(Generic[T]):
         self._kept.move_to_end(name)
         return thing
 
-    def _start(self, names: list[str], make: Make[T]) -> None:
-        task = asyncio.create_task(self._made(names, make))
-        self._under_way |= dict.fromkeys(names, task)
-
-        def landed(done: asyncio.Task[Mapping[str, T]]) -> None:
-            for name in names:
-                self._under_way.pop(name, None)
-            if not done.cancelled():
-                done.exception()  # looked at, even if every caller has given up
-
-        task.add_done_callback(landed)
-
     async def _made(self, names: list[str], make: Make[T]) -> Mapping[str, T]:
-        try:
-            async with asyncio.timeout(self._flight):
-                made = await make(names)
-        except TimeoutError:
-            raise TimedOut(f"no answer within {self._flight:g} s") from None
+        async with in_time(self._longest, "no answer"):
+            made = await make(names)
         until = asyncio.get_running_loop().time() + self._life
         for name, thing in made.items():
             self._kept[name] = (until, thing)

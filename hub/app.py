@@ -163,7 +163,8 @@ async def build(
     if personas is not None:
         tokens = AccessTokens(load_or_make(state_folder(loaded)), issuer=ISSUER, audience=AUDIENCE)
         identity = DevelopmentIdentity(personas, tokens, production=production)
-    catalogue = MongoCatalogue(mongo, registry, clock) if mongo else None
+    every = settings.catalogue.harvest_every or 6 * 3600.0
+    catalogue = MongoCatalogue(mongo, registry, clock, every=every) if mongo else None
     return Hub(loaded, registry, cache, catalogue, mongo, shipped(), clock, identity, clock.epoch())
 
 

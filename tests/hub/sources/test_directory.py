@@ -295,7 +295,7 @@ async def test_a_cursor_of_another_list_is_refused(room: Room) -> None:
     for other in ({"region": COUNTY}, {"region": CITY, "levels": (Level.COUNTY,)},
                   {"region": CITY, "where": {"school_code": [SCHOOL]}}):  # fmt: skip
         with pytest.raises(BadCursor):
-            await room.directory().find(Kind.ACTIVITY, NAME, after=cursor, **other)  # type: ignore[arg-type]
+            await room.directory().find(Kind.ACTIVITY, NAME, after=cursor, **other)
     with pytest.raises(BadCursor):
         await room.directory().find(Kind.HONOUR, NAME, region=CITY, after=cursor)
 
@@ -349,8 +349,9 @@ async def test_a_list_that_a_source_cuts_off_is_not_said_to_be_whole(room: Room)
 
 async def test_where_a_viewer_sees_only_few_things_reading_goes_on_to_them(room: Room) -> None:
     source = shelf(room, "a", 40, kind=Kind.CLASS_GROUP)
-    for row in source.rows[Kind.CLASS_GROUP][:35]:
-        row.update(region_code=ELSEWHERE, school_code="3137999999")
+    rows = source.rows[Kind.CLASS_GROUP]
+    far = {"region_code": ELSEWHERE, "school_code": "3137999999"}
+    source.rows[Kind.CLASS_GROUP] = [{**row, **far} for row in rows[:35]] + rows[35:]
     pages = await walk(room, 3, Kind.CLASS_GROUP, TEACHER_HERE)
     assert keys(pages) == [f"a:{n:04}" for n in range(35, 40)]
     assert all(page.total is None for page in pages[:-1])  # the source counts what she may not know of
