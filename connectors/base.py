@@ -37,8 +37,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.shown())})"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
-        return self.shown()
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return list(self.shown())
 
     def shown(self) -> Iterator[tuple[str, Any]]:
         """Every field with its value, or with "…" for a secret that is set."""
@@ -200,13 +200,18 @@ def narrowed(record: Record, wanted: Iterable[str]) -> Record:
     return msgspec.structs.replace(record, values=only(record.values, wanted))
 
 
-def meets(values: Mapping[str, Any], where: Iterable[tuple[str, Collection[str]]]) -> bool:
+def filters(lookup: Lookup, *, but: Collection[str] = ()) -> list[tuple[str, frozenset[str]]]:
+    """The filters of a look-up, `but` some, made to be held against many records by `meets`."""
+    return [(name, frozenset(values)) for name, values in lookup.where if name not in but]
+
+
+def meets(values: Mapping[str, Any], where: Iterable[tuple[str, Collection[str]]], key: str = "") -> bool:
     """Whether every filter holds: the field, or one item of a list, is among the wanted values.
 
-    A field that is not told meets no filter.
+    `key` stands for the field of that name. A field that is not told meets no filter.
     """
     for name, wanted in where:
-        value = values.get(name)
+        value = key if name == "key" else values.get(name)
         if not any(one in wanted for one in (value if isinstance(value, list) else (value,))):
             return False
     return True

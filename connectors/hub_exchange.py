@@ -14,21 +14,35 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar
 
-from connectors.base import Capabilities, Connector, Identity, Offer, Options, Tools, expect, only
+from connectors.base import (
+    Capabilities,
+    Connector,
+    Identity,
+    Offer,
+    Options,
+    Tools,
+    expect,
+    filters,
+    meets,
+    only,
+    window,
+)
+from connectors.deadline import Left, deadline
 from connectors.errors import Malformed, Overloaded, Refused, Unanswerable
 from connectors.recent import Recent
+from connectors.together import together
 from schema.model.codes import Level, LinkState, PersonRole
-from schema.model.record import Answer, Lookup, Page, Record
+from schema.model.record import Answer, Lookup, Record
 from schema.model.words import Kind
 
 S = TypeVar("S")
 T = TypeVar("T")
-Left = Callable[[], float]
 
-AT_ONCE = 8  # requests under way for one look-up
 MOST = 20_000  # records of one answer
+SHARED = 30.0  # seconds for a list that all who ask share
 PAGES = 200  # pages of one list before it counts as endless
 LARGE = 256 * 1024  # bytes of JSON worth a thread of their own
 CHINA = timezone(timedelta(hours=8))
@@ -116,9 +130,6 @@ class HubExchangeOptions(Options, frozen=True):
         if not 1 <= self.page_size <= 10_000:
             raise ValueError("page_size 应在 1 至 10000 之间 / page_size is 1 to 10000 (接入规范 getOrgList)")
 
-    def __repr__(self) -> str:
-        return f"HubExchangeOptions(base_url={self.base_url!r}, app_id={self.app_id!r}, app_key=…)"
-
 
 def key_info(app_id: str, app_key: str, stamp: str) -> str:
     """The proof of a token request: upper-case hex of HMAC-SHA1(appKey, appId + appKey + timeStamp)."""
@@ -144,10 +155,19 @@ class _Org:
 
 
 @dataclass(frozen=True, slots=True)
+class _Directory:
+    """All organisations by their id; `at` when the gateway was asked for them."""
+
+    orgs: Mapping[str, _Org]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Users:
-    """A list of accounts, sealed: (person id, values) each; remarks on what did not fit."""
+    """A list of accounts, sealed: (person id, values) each; `at` when it was asked for; what did not fit."""
 
     rows: tuple[tuple[str, dict[str, Any]], ...]
+    at: float
     remarks: tuple[str, ...] = ()
 
 
@@ -229,7 +249,7 @@ class HubExchange(Connector):
     def __init__(self, identity: Identity, options: HubExchangeOptions, tools: Tools) -> None:
         super().__init__(identity, options, tools)
         self._gateway = Gateway(options, tools)
-        self._orgs: Recent[dict[str, _Org]] = Recent(1, options.orgs_fresh)
+        self._orgs: Recent[_Directory] = Recent(1, options.orgs_fresh)
         self._lists: Recent[_Users] = Recent(64, options.users_fresh)
 
     @property
@@ -242,14 +262,14 @@ class HubExchange(Connector):
 
     async def look_up(self, lookup: Lookup, within: float) -> Answer:
         self.offer(lookup)
-        left = _countdown(within)
+        left = deadline(within)
         if lookup.kind is Kind.ORGANIZATION:
             return await self._organizations(lookup, left)
         return await self._accounts(lookup, left)
 
     async def probe(self, within: float) -> None:
         """The first organisation: proves credentials, clock and list."""
-        await self._gateway.call("orgs", {"pageNo": 1, "pageSize": 1}, _countdown(within))
+        await self._gateway.call("orgs", {"pageNo": 1, "pageSize": 1}, deadline(within))
 
     async def aclose(self) -> None:
         for shelf in (self._orgs, self._lists, self._gateway):
@@ -258,19 +278,18 @@ class HubExchange(Connector):
     # Organisations
 
     async def _organizations(self, lookup: Lookup, left: Left) -> Answer:
-        orgs = await self._directory(left)
-        chosen = [org for org in orgs.values() if org.kind != _SCHOOL and self._fits(org, lookup)]
-        page = lookup.page or Page(0, MOST)
-        shown = chosen[page.offset : page.offset + page.limit]
-        records = tuple(
-            self.record(lookup.kind, self.key(org.id), org.id, only(self._body(org, orgs), lookup.fields))
-            for org in shown
-        )
-        return Answer(records, len(chosen), page.offset + len(shown) < len(chosen))
+        directory, where = await self._directory(left), filters(lookup)
+        chosen = [
+            org
+            for org in directory.orgs.values()
+            if org.kind != _SCHOOL and meets({"region_code": org.area}, where, self.key(org.id))
+        ]
+        shown, more = window(chosen, lookup.page, MOST)
+        return Answer(tuple(self._organization(org, directory, lookup) for org in shown), len(chosen), more)
 
-    def _fits(self, org: _Org, lookup: Lookup) -> bool:
-        actual = {"key": self.key(org.id), "region_code": org.area}
-        return all(actual[name] in values for name, values in lookup.where)
+    def _organization(self, org: _Org, directory: _Directory, lookup: Lookup) -> Record:
+        values = only(self._body(org, directory.orgs), lookup.fields)
+        return self.record(lookup.kind, self.key(org.id), org.id, values, fetched_at=directory.at)
 
     def _body(self, org: _Org, orgs: Mapping[str, _Org]) -> dict[str, Any]:
         parent = orgs.get(org.parent)
@@ -290,19 +309,19 @@ class HubExchange(Connector):
         zeros = {"0000": Level.PROVINCIAL, "00": Level.MUNICIPAL}
         return next((level.value for end, level in zeros.items() if area.endswith(end)), Level.COUNTY.value)
 
-    async def _directory(self, left: Left) -> dict[str, _Org]:
+    async def _directory(self, left: Left) -> _Directory:
         return (await self._orgs.get(["all"], self._read_orgs, left()))["all"]
 
-    async def _read_orgs(self, _: list[str]) -> dict[str, dict[str, _Org]]:
-        left, size = _countdown(30.0), self.settings.page_size
+    async def _read_orgs(self, _: list[str]) -> dict[str, _Directory]:
+        left, size, at = deadline(SHARED), self.settings.page_size, self.tools.now()
 
         async def page(number: int) -> list[dict[str, Any]]:
             _, data = await self._gateway.call("orgs", {"pageNo": number, "pageSize": size}, left)
             return _rows(data, "getOrgList")
 
         rows = [row for row in await _pages(page, size) if row.get("orgId")]
-        complete = await _each(rows, lambda row: self._completed(row, left))
-        return {"all": {org.id: org for org in map(_org, complete)}}
+        complete = await together(partial(self._completed, row, left) for row in rows)
+        return {"all": _Directory({org.id: org for org in map(_org, complete)}, at)}
 
     async def _completed(self, row: dict[str, Any], left: Left) -> dict[str, Any]:
         """Older gateways list id and name only; the rest is asked for one by one."""
@@ -317,26 +336,28 @@ class HubExchange(Connector):
         schools = lookup.values("school_code")
         if lookup.keys:
             needs = {"school_code", "region_code"} & {*lookup.fields, *(name for name, _ in lookup.where)}
-            users = await self._by_id(self.local(lookup.keys), left, orgs=bool(needs))
+            lists = [await self._by_id(self.local(lookup.keys), left, orgs=bool(needs))]
         elif schools:
-            users = await self._of_schools(schools, left)
+            lists = await self._of_schools(schools, left)
         else:
             raise Unanswerable(f"{self.identity.code}: accounts are asked for by key or school_code")
+        where = filters(lookup, but=("key",))
         told = [
-            (who, values)
-            for who, values in users.rows
-            if all(name == "key" or values.get(name) in wanted for name, wanted in lookup.where)
+            self._account(*row, users.at, lookup)
+            for users in lists
+            for row in users.rows
+            if meets(row[1], where)
         ]
-        records = tuple(self._account(who, values, lookup) for who, values in told[:MOST])
-        return Answer(records, None, len(told) > MOST, users.remarks)
+        remarks = dict.fromkeys(remark for users in lists for remark in users.remarks)
+        return Answer(tuple(told[:MOST]), None, len(told) > MOST, tuple(remarks)[:20])
 
-    def _account(self, who: str, values: dict[str, Any], lookup: Lookup) -> Record:
-        return self.record(lookup.kind, self.key(who), who, only(values, lookup.fields))
+    def _account(self, who: str, values: dict[str, Any], at: float, lookup: Lookup) -> Record:
+        return self.record(lookup.kind, self.key(who), who, only(values, lookup.fields), fetched_at=at)
 
     async def _by_id(self, ids: Sequence[str], left: Left, *, orgs: bool) -> _Users:
-        rows = await self._rows_of(ids, left)
-        known = await self._directory(left) if orgs and rows else {}
-        return self._sealed(rows, known)
+        at, rows = self.tools.now(), await self._rows_of(ids, left)
+        known = await self._directory(left) if orgs and rows else _Directory({}, at)
+        return self._sealed(rows, known, at)
 
     async def _rows_of(self, ids: Sequence[str], left: Left) -> list[dict[str, Any]]:
         """One is asked for by name, several in one request; who is not real-name verified answers 300027."""
@@ -354,20 +375,19 @@ class HubExchange(Connector):
             return [{**row, "realNameFlag": "0"} for row in found or [bare]]
         return [row for row in found if row.get(self._gateway.spelling.person) in ids]
 
-    async def _of_schools(self, codes: Sequence[str], left: Left) -> _Users:
-        directory = await self._directory(left)
-        ids = [org.id for org in directory.values() if org.code and org.code in codes]
+    async def _of_schools(self, codes: Sequence[str], left: Left) -> list[_Users]:
+        directory, wanted = await self._directory(left), frozenset(codes)
+        ids = [org.id for org in directory.orgs.values() if org.code and org.code in wanted]
 
         async def read(missing: list[str]) -> dict[str, _Users]:
-            lists = await _each(missing, lambda org: self._read_users(org, directory))
+            lists = await together(partial(self._read_users, org, directory) for org in missing)
             return dict(zip(missing, lists, strict=True))
 
         found = await self._lists.get(ids, read, left())
-        rows = tuple(row for org in ids for row in found[org].rows)
-        return _Users(rows, tuple(dict.fromkeys(remark for org in ids for remark in found[org].remarks))[:20])
+        return [found[org] for org in ids]
 
-    async def _read_users(self, org: str, directory: Mapping[str, _Org]) -> _Users:
-        left, size = _countdown(30.0), self.settings.page_size
+    async def _read_users(self, org: str, directory: _Directory) -> _Users:
+        left, size, at = deadline(SHARED), self.settings.page_size, self.tools.now()
 
         async def page(number: int) -> list[dict[str, Any]]:
             ask = {"orgId": org, "start": (number - 1) * size + 1, "end": number * size}
@@ -375,9 +395,9 @@ class HubExchange(Connector):
             return _rows(data, "getUserList")
 
         rows = await _pages(page, size)
-        return await asyncio.to_thread(self._sealed, rows, directory)
+        return await asyncio.to_thread(self._sealed, rows, directory, at)
 
-    def _sealed(self, rows: Iterable[Mapping[str, Any]], orgs: Mapping[str, _Org]) -> _Users:
+    def _sealed(self, rows: Iterable[Mapping[str, Any]], directory: _Directory, at: float) -> _Users:
         told: dict[str, dict[str, Any]] = {}
         remarks: dict[str, None] = {}
         for row in rows:
@@ -385,8 +405,8 @@ class HubExchange(Connector):
             if not isinstance(who, str) or not who:
                 remarks["a user without an id was left out"] = None
             else:
-                told[who] = self._values(who, row, orgs.get(_text(row, "orgId")), remarks)
-        return _Users(tuple(told.items()), tuple(remarks))
+                told[who] = self._values(who, row, directory.orgs.get(_text(row, "orgId")), remarks)
+        return _Users(tuple(told.items()), min(at, directory.at), tuple(remarks))
 
     def _values(
         self, who: str, row: Mapping[str, Any], org: _Org | None, remarks: dict[str, None]
@@ -413,30 +433,6 @@ class HubExchange(Connector):
             "match_key": self.tools.seal.match_key(number) if number else None,
             "birth_date": noted("birthday", _day(_text(row, "birthday"))),
         }
-
-
-def _countdown(within: float) -> Left:
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + within
-    return lambda: max(deadline - clock(), 0.001)
-
-
-async def _each(items: Sequence[S], way: Callable[[S], Awaitable[T]]) -> list[T]:
-    """`way` over all items, a few at once, in order; the first failure ends the others."""
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def one(item: S) -> T:
-        async with gate:
-            return await way(item)
-
-    tasks = [asyncio.ensure_future(one(item)) for item in items]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 async def _pages(page: Callable[[int], Awaitable[list[T]]], size: int) -> list[T]:

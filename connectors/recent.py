@@ -1,6 +1,6 @@
 """What a tongue asked for a moment ago: bounded, short-lived, fetched once however many wait for it.
 
-Rule 1: a caller that gives up spoils nothing for the others; a failure is told to all waiting, then forgotten.
+Rule 1: a caller that gives up spoils nothing for others; a failure is told to all waiting, then forgotten.
 Rule 2: never more than `size` things, none older than `life` seconds.
 Rule 3: a thing whose records go out carries the moment when it was read; this file does not know it.
 """

@@ -44,6 +44,9 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
 
 class Hub(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which hub this is."""
@@ -251,6 +254,7 @@ def _refused(file: Path, text: str, message: str) -> SettingsRefused:
         )
     place = re.search(r"at `\$\.?([^`]*)`", message)
     path, _, name = (place[1] if place else "").rpartition(".")
+    path = path or (name if "[" in name else "")
     line = _line(text, path, re.sub(r"\[.*?\]", "", name)) if place else 0
     return SettingsRefused(file, line, message, "按说明改正 / see docker/rongtong.toml")
 

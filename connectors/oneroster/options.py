@@ -48,6 +48,3 @@ class OneRosterOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only
             raise ValueError("client_id 需要 token_url / client_id needs a token_url")
         if min(self.ors, self.page_size, self.most, self.largest) < 1:
             raise ValueError("ors、page_size、most、largest 须为正 / must be positive")
-
-    def __repr__(self) -> str:
-        return f"OneRosterOptions({self.base_url or self.bundle!r}, version={self.version})"

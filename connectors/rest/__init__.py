@@ -15,14 +15,28 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
-from connectors.base import Capabilities, Connector, Identity, Offer, Options, Tools, only
+from connectors.base import (
+    Capabilities,
+    Connector,
+    Identity,
+    Offer,
+    Options,
+    Tools,
+    filters,
+    inside,
+    meets,
+    only,
+    window,
+)
 from connectors.credentials import ClientCredentials
+from connectors.deadline import Left, deadline
 from connectors.errors import Malformed, Unanswerable
 from connectors.mapping import KindMapping, Reader, Remarks, load_mapping
 from connectors.mapping.convert import CHINA
 from connectors.rest import walk
-from connectors.rest.asking import Asker, Left, Params, deadline, together
+from connectors.rest.asking import Asker, Params
 from connectors.rest.endpoints import Endpoint, Filter, RestDocument, checked, path
+from connectors.together import together
 from schema.model.record import Answer, Batch, Lookup, Page, Record
 from schema.model.words import Kind
 
@@ -50,9 +64,6 @@ class RestOptions(Options, frozen=True, kw_only=True):
     api_key_header: str = ""
     api_key: str = ""
 
-    def __repr__(self) -> str:
-        return f"RestOptions(base_url={self.base_url!r}, mapping={self.mapping!r})"
-
 
 @dataclass(frozen=True, slots=True)
 class _Offered:
@@ -72,7 +83,7 @@ class Rest(Connector):
 
     def __init__(self, identity: Identity, options: RestOptions, tools: Tools) -> None:
         super().__init__(identity, options, tools)
-        document = load_mapping(_inside(tools, options.mapping), RestDocument, checked)
+        document = load_mapping(inside(tools.root, options.mapping), RestDocument, checked)
         self._asker = Asker(
             tools.http, options.base_url, document.document.envelope, _credentials(options, tools),
             {options.api_key_header: options.api_key} if options.api_key_header else {},
@@ -115,8 +126,6 @@ class Rest(Connector):
 
     async def _window(self, offered: _Offered, lookup: Lookup, ask: Params, page: Page, left: Left) -> Answer:
         limit = min(page.limit, walk.MOST)
-        if limit < 1 or page.offset < 0:
-            raise Unanswerable("a page has a positive limit and no negative offset")
         rows, total = await walk.window(self._asker, offered.endpoint, ask, page.offset, limit, left)
         records, remarks = await self._read(offered, lookup, rows, set())
         return Answer(records, total, page.offset + len(rows) < total and bool(rows), remarks)
@@ -184,11 +193,11 @@ class Rest(Connector):
         self, offered: _Offered, lookup: Lookup, rows: list[Any], here: set[str]
     ) -> tuple[tuple[Record, ...], tuple[str, ...]]:
         remarks, wanted = Remarks(lookup.kind), frozenset(lookup.fields) | here
-        conditions = [(name, frozenset(lookup.values(name))) for name in here]
+        conditions = [(name, held) for name, held in filters(lookup) if name in here]
         found: dict[str, Record] = {}
         for row in rows:
             reading = offered.reader(row, wanted, remarks)
-            if reading is not None and all(_holds(reading.values.get(n), held) for n, held in conditions):
+            if reading is not None and meets(reading.values, conditions):
                 found.setdefault(reading.key, self.record(
                     lookup.kind, reading.key, reading.local_id, only(reading.values, lookup.fields),
                     updated_at=reading.updated_at,
@@ -237,14 +246,6 @@ def _credentials(options: RestOptions, tools: Tools) -> ClientCredentials | None
     return ClientCredentials(
         tools.http, options.token_url, options.client_id, options.client_secret, options.scope
     )
-
-
-def _inside(tools: Tools, name: str) -> Any:
-    root = tools.root.resolve()
-    found = (root / name).resolve()
-    if not found.is_relative_to(root):
-        raise ValueError(f"mapping {name!r} lies outside the configuration folder / 映射文件不在配置目录内")
-    return found
 
 
 def _offer(offered: _Offered) -> Offer:
@@ -299,12 +300,8 @@ def _cut(records: tuple[Record, ...], page: Page | None, more: bool, remarks: tu
     total = None if more else len(records)
     if page is None:
         return Answer(records, total, more, remarks)
-    part = records[page.offset : page.offset + page.limit]
-    return Answer(part, total, bool(part) and (more or page.offset + len(part) < len(records)), remarks)
-
-
-def _holds(value: Any, held: frozenset[str]) -> bool:
-    return bool(held & set(value)) if isinstance(value, list) else value in held
+    part, rest = window(records, page, walk.MOST)
+    return Answer(tuple(part), total, rest or (bool(part) and more), remarks)
 
 
 def _counts(checkpoint: str) -> bool:

@@ -7,24 +7,22 @@ Rule 2: what the platform writes about its errors is never read: the code says w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from connectors.credentials import ClientCredentials
-from connectors.errors import Malformed, Overloaded, Refused, TimedOut, Unavailable
+from connectors.deadline import Left
+from connectors.errors import Malformed, Overloaded, Refused, Unavailable
 from connectors.http import Http, Reply, status_of
 from connectors.mapping import Unfit
 from connectors.mapping.convert import number, plain_text
 from connectors.rest.endpoints import Endpoint, Envelope, path
 
-T = TypeVar("T")
-Left = Callable[[], float]
 Params = dict[str, str | int | list[str]]
 
 LARGE = 256 * 1024  # bytes of JSON worth a thread of their own
-AT_ONCE = 8  # requests under way for one look-up
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,33 +150,3 @@ def _count(said: Any) -> int:
     if found is None or found < 0 or found != int(found):
         raise Malformed("the answer does not tell its total where declared")
     return int(found)
-
-
-def deadline(within: float) -> Left:
-    """Seconds left of `within` from now on; `TimedOut` once there are none."""
-    clock = asyncio.get_running_loop().time
-    end = clock() + within
-
-    def left() -> float:
-        rest = end - clock()
-        if rest <= 0:
-            raise TimedOut(f"no whole answer within {within:g} s")
-        return rest
-
-    return left
-
-
-async def together(calls: Iterable[Callable[[], Awaitable[T]]]) -> list[T]:
-    """All results in order, at most AT_ONCE under way; the first failure ends the rest."""
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def gated(call: Callable[[], Awaitable[T]]) -> T:
-        async with gate:
-            return await call()
-
-    tasks = [asyncio.create_task(gated(call)) for call in calls]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()

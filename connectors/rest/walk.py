@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
+from connectors.deadline import Left
 from connectors.errors import Malformed
-from connectors.rest.asking import Asker, Left, Params, Sheet, together
+from connectors.rest.asking import Asker, Params, Sheet
 from connectors.rest.endpoints import Endpoint
 from connectors.rest.windows import cover
+from connectors.together import together
 
 MOST = 5_000  # rows of one look-up without a page
 STEPS = 500  # pages of one walk by cursor or link

@@ -32,6 +32,7 @@ libc = ctypes.CDLL(None)
 uid, gid, parent, ring = map(int, sys.argv[1:5])
 if uid:
     libc.prctl(8, 1, 0, 0, 0)
+    libc.prctl(28, 4, 0, 0, 0)  # SECBIT_NO_SETUID_FIXUP: access(2) counts capabilities too
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)

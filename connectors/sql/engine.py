@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from connectors.base import Options
+from connectors.base import Options, inside
 from connectors.errors import Malformed, Overloaded, Refused, SourceError, TimedOut, Unavailable
 
 _BY_CLASS = {"08": Unavailable, "57": Unavailable, "28": Refused, "3D": Refused, "3F": Malformed,
@@ -57,10 +57,6 @@ class SqlOptions(Options, frozen=True):
         if not 1 <= self.connections <= 64:
             raise ValueError("connections 应在 1 至 64 之间 / connections is 1 to 64")
 
-    def __repr__(self) -> str:
-        shown = parsed(self.url).render_as_string(hide_password=True)
-        return f"SqlOptions(url={shown!r}, mapping={self.mapping!r}, password_secret=…)"
-
 
 def parsed(text: str) -> URL:
     """The address of a database; ValueError with the remedy, never with the address."""
@@ -96,14 +92,6 @@ def engine_for(options: SqlOptions, root: Path) -> AsyncEngine:
         hide_parameters=True,
         connect_args={"server_settings": settings, "ssl": options.tls, "timeout": 30},
     )
-
-
-def inside(root: Path, name: str) -> Path:
-    """A file below `root`; ValueError if the name leads out of it."""
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise ValueError("文件须在源目录之内 / the file must lie inside the folder of sources")
-    return path
 
 
 class Reader:

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connectors.base import Capabilities, Connector, Identity, Offer, Options, Tools
+from connectors.base import Capabilities, Connector, Identity, Offer, Options, Tools, inside, meets
+from connectors.deadline import deadline
 from connectors.errors import Malformed, Unanswerable
 from connectors.mapping import KindMapping, Reader, Reading, Remarks, load_mapping
 from connectors.recent import Recent
@@ -55,7 +56,7 @@ class Sql(Connector):
 
     def __init__(self, identity: Identity, options: SqlOptions, tools: Tools) -> None:
         super().__init__(identity, options, tools)
-        mapping = load_mapping(engine.inside(tools.root, options.mapping), SqlDocument, faults)
+        mapping = load_mapping(inside(tools.root, options.mapping), SqlDocument, faults)
         self.database = engine.engine_for(options, tools.root)
         self._door = engine.Reader(self.database)
         self._plans = {kind: Plan(parts[0], mapping.document) for kind, parts in mapping.kinds.items()}
@@ -73,12 +74,11 @@ class Sql(Connector):
 
     async def look_up(self, lookup: Lookup, within: float) -> Answer:
         self.offer(lookup)
-        plan, clock = self._plans[lookup.kind], asyncio.get_running_loop().time
-        deadline = clock() + within
+        plan, left = self._plans[lookup.kind], deadline(within)
         ask = await self._ask(plan, lookup, within)
         if ask.nobody:
             return Answer((), 0 if lookup.page else None)
-        async with self._door.reading(max(deadline - clock(), 0.001)) as connection:
+        async with self._door.reading(left()) as connection:
             return await self._answer(connection, plan, ask, lookup)
 
     async def probe(self, within: float) -> None:
@@ -189,7 +189,7 @@ class Sql(Connector):
 
         def read() -> tuple[Record, ...]:
             readings = self._readings(plan, natives, fields, shown, remarks, lists)
-            return tuple(self._told(plan, one, lookup) for one in readings if _after(one, ask))
+            return tuple(self._told(plan, one, lookup) for one in readings if meets(one.values, ask.after.items()))
 
         records = await asyncio.to_thread(read) if len(shown) > 200 else read()
         return Answer(records, total, len(found) > page.limit, remarks.lines())
@@ -246,10 +246,6 @@ def _offer(plan: Plan) -> Offer:
         fields, by, batch=BATCH, pages=pages, totals=pages, search=bool(plan.searched()),
         fresh_for=plan.mapping.rule.fresh_for,
     )  # fmt: skip
-
-
-def _after(reading: Reading, ask: _Ask) -> bool:
-    return all(reading.values.get(name) in held for name, held in ask.after.items())
 
 
 def _warnings(plan: Plan, values: Mapping[str, Any]) -> list[str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import ClassVar
 
-from connectors.base import Capabilities, Connector, Identity, Offer, Options, Tools, only
-from connectors.errors import TimedOut, Unanswerable, Unavailable
+from connectors.base import Capabilities, Connector, Identity, Offer, Options, Tools, inside, only, window
+from connectors.deadline import deadline, in_time
+from connectors.errors import Unanswerable, Unavailable
 from connectors.mapping import KindMapping, load_mapping
 from connectors.recent import Recent
 from connectors.tables.files import versions
@@ -42,8 +42,8 @@ class Tables(Connector):
 
     def __init__(self, identity: Identity, options: TablesOptions, tools: Tools) -> None:
         super().__init__(identity, options, tools)
-        self._folder = _inside(tools, options.folder)
-        loaded = load_mapping(_inside(tools, options.mapping), TablesDocument, checked)
+        self._folder = inside(tools.root, options.folder)
+        loaded = load_mapping(inside(tools.root, options.mapping), TablesDocument, checked)
         self._kinds, self._sheets = loaded.kinds, loaded.document.sheets
         self._indexes: Recent[Index] = Recent(len(self._kinds) + 2, float("inf"), FLIGHT)
         self._capabilities = Capabilities({kind: self._offer(parts) for kind, parts in self._kinds.items()})
@@ -69,31 +69,28 @@ class Tables(Connector):
     async def look_up(self, lookup: Lookup, within: float) -> Answer:
         """See Connector; remarks tell of the rows that could not be taken."""
         self.offer(lookup)
-        if lookup.page and (lookup.page.limit < 1 or lookup.page.offset < 0):
-            raise Unanswerable("a page has a positive limit and no negative offset")
+        at = self.tools.now()
         index, _ = await self._index(lookup.kind, within)
         places = index.find(lookup.where)
         if lookup.text:
             places = await asyncio.to_thread(self._searched, index, places, lookup)
-        offset, limit = (lookup.page.offset, lookup.page.limit) if lookup.page else (0, MOST)
-        window = places[offset : offset + min(limit, MOST)]
-        records = tuple(self._record(lookup.kind, index, place, lookup.fields) for place in window)
-        return Answer(
-            records, len(places), offset + len(window) < len(places) and bool(window), index.remarks
-        )
+        shown, more = window(places, lookup.page, MOST)
+        records = tuple(self._record(lookup.kind, index, place, lookup.fields, at) for place in shown)
+        return Answer(records, len(places), more, index.remarks)
 
     async def harvest(self, kind: Kind, checkpoint: str, within: float) -> AsyncIterator[Batch]:
         """All rows in the files' order; new versions of the files begin anew."""
         offer = self._capabilities.offers.get(kind)
         if offer is None or not offer.harvest:
             raise Unanswerable(f"{self.identity.code} cannot be harvested for {kind}")
+        at = self.tools.now()
         index, name = await self._index(kind, within)
         version, _, at = checkpoint.rpartition(":")
         start = int(at) if version == name and at.isdigit() and len(at) < 10 else 0
         total = len(index.readings)
         for first in range(start, total, STEP):
             places = range(first, min(first + STEP, total))
-            records = tuple(self._record(kind, index, place, offer.fields) for place in places)
+            records = tuple(self._record(kind, index, place, offer.fields, at) for place in places)
             yield Batch(records, (), f"{name}:{places.stop}", total)
 
     async def probe(self, within: float) -> None:
@@ -104,11 +101,13 @@ class Tables(Connector):
         """End what is being read."""
         await self._indexes.aclose()
 
-    def _record(self, kind: Kind, index: Index, place: int, fields: Any) -> Record:
+    def _record(self, kind: Kind, index: Index, place: int, fields: Iterable[str], at: float) -> Record:
+        """A row, fetched `at`: when its file was last found to be the version that was read."""
         reading = index.readings[place]
         return self.record(
-            kind, reading.key, reading.local_id, only(reading.values, fields), updated_at=reading.updated_at
-        )
+            kind, reading.key, reading.local_id, only(reading.values, fields),
+            updated_at=reading.updated_at, fetched_at=at,
+        )  # fmt: skip
 
     def _searched(self, index: Index, places: list[int], lookup: Lookup) -> list[int]:
         fields = {name for part in self._kinds[lookup.kind] for name in self._sheets[part.source].search}
@@ -120,20 +119,16 @@ class Tables(Connector):
 
     async def _index(self, kind: Kind, within: float) -> tuple[Index, str]:
         """The index of the files as they stand, and the name of that version."""
-        clock = asyncio.get_running_loop().time
-        end = clock() + within
-        try:
-            async with asyncio.timeout(within):
-                parts = await asyncio.to_thread(self._parts, kind)
-        except TimeoutError:
-            raise TimedOut(f"the folder did not answer within {within:g} s") from None
+        left = deadline(within)
+        async with in_time(within, "the folder did not answer"):
+            parts = await asyncio.to_thread(self._parts, kind)
         name = _version(kind, parts)
 
         async def make(names: list[str]) -> Mapping[str, Index]:
             built = await asyncio.to_thread(build, parts, self.key, self.tools.seal)
             return {names[0]: built}
 
-        return (await self._indexes.get([name], make, max(end - clock(), 0.001)))[name], name
+        return (await self._indexes.get([name], make, left()))[name], name
 
     def _parts(self, kind: Kind) -> list[Part]:
         parts = []
@@ -149,11 +144,3 @@ class Tables(Connector):
 def _version(kind: Kind, parts: list[Part]) -> str:
     state = repr([(v.path.name, v.changed_ns, v.size) for part in parts for v in part.files])
     return f"{kind}-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
-
-
-def _inside(tools: Tools, name: str) -> Path:
-    root = tools.root.resolve()
-    found = (root / name).resolve()
-    if not found.is_relative_to(root):
-        raise ValueError(f"{name!r} lies outside the configuration folder / 不在配置目录内")
-    return found

@@ -61,6 +61,3 @@ class XapiOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True
             raise ValueError("classes 与 class_iri 须同时给出 / give both classes and class_iri, or none")
         if min(self.page_size, self.most) < 1 or min(self.late, self.early) < 0:
             raise ValueError("page_size、most 须为正 / must be positive")
-
-    def __repr__(self) -> str:
-        return f"XapiOptions({self.base_url!r}, version={self.version})"

@@ -182,10 +182,10 @@ async def test_what_is_known_of_a_person_counts_for_records_that_do_not_say_whos
     room: Room,
 ) -> None:
     join(room)
-    given = {Kind.LEARNING_SPACE: offer(Kind.LEARNING_SPACE, "match_key", but=("person_key", "birth_date"))}
+    told = offer(Kind.LEARNING_SPACE, "match_key", "school_code", but=("person_key", "birth_date"))
     space = {"local_id": "s1", "match_key": "m1", "url": "https://space.invalid/1", "owner_role": "STUDENT",
              "school_code": SCHOOL, "region_code": COUNTY}  # fmt: skip
-    room.join("spaces", Level.COUNTY, COUNTY, given, {Kind.LEARNING_SPACE: [space]})
+    room.join("spaces", Level.COUNTY, COUNTY, {Kind.LEARNING_SPACE: told}, {Kind.LEARNING_SPACE: [space]})
 
     async def urls(viewer: Viewer, known: bool) -> list[Any]:
         directory = room.directory(viewer)

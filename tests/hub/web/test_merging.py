@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from typing import Any
 
@@ -104,8 +105,10 @@ def test_fields_under_one_path_are_counted_through_sets_fragments_and_aliases() 
     assert merged("{ a { ...F } a { ...F } } fragment F on Query { c b { c } }") == 2
 
 
-def test_cycles_and_missing_fragments_are_left_to_validation() -> None:
-    assert merged("{ a { ...F } ...Missing } fragment F on Query { a { ...F } a { c } }") < 400
+def test_a_count_of_fragments_in_a_circle_ends() -> None:
+    assert merged("{ a { ...F } ...Missing } fragment F on Query { a { ...F } }") == 0
+    with pytest.raises(LimitExceeded):
+        merged("{ a { ...F } } fragment F on Query { a { ...F } a { c } }")
 
 
 @pytest.mark.parametrize(
@@ -131,10 +134,8 @@ def test_the_count_is_linear_in_what_it_may_count(query: str) -> None:
     if (document := passing(query)) is None:
         return
     count = MergeCount(document, LIMITS.merged_fields)
-    try:
+    with contextlib.suppress(LimitExceeded):
         count.run()
-    except LimitExceeded as refused:
-        assert refused.code == "MAX_MERGED_FIELDS_LIMIT"
     assert count.steps <= STEPS * LIMITS.merged_fields + LIMITS.tokens
     assert count.merged <= LIMITS.merged_fields + LIMITS.tokens
 
@@ -166,10 +167,8 @@ def test_validation_compares_no_more_pairs_than_its_budget(query: str) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(overlapping, "find_conflict", counted)
-        try:
+        with contextlib.suppress(LimitExceeded):
             validate(SCHEMA, document, RULES)
-        except LimitExceeded as refused:
-            assert refused.code == "MAX_MERGED_FIELDS_LIMIT"
     assert compared <= COMPARISONS // 2 + 1
 
 
@@ -198,7 +197,8 @@ async def test_unknown_documents_wait_in_a_short_queue_and_the_rest_comes_back_l
     ] * 3
     assert len(documents) == 2
     await asyncio.gather(*(documents.ready(long("a0"), None) for _ in range(50)))  # known ones never wait
-    assert await documents.ready(long("a4"), None)
+    await documents.ready(long("a4"), None)
+    assert len(documents) == 3
 
 
 async def test_one_document_that_many_ask_for_at_once_is_made_once() -> None:

@@ -97,7 +97,7 @@ def test_every_example_is_a_query_with_a_persona_and_both_languages() -> None:
     examples = json.loads(STATIC.joinpath("examples.json").read_text(encoding="utf-8"))
     assert {"teacher", "pupil", "guardian", "officer", "anonymous"} == {each["persona"] for each in examples}
     for each in examples:
-        assert set(each) == {"title_zh", "title_en", "persona", "query", "variables"}
+        assert set(each) == {"id", "title_zh", "title_en", "persona", "query", "variables"}
         parse(each["query"])
 
 

@@ -1,0 +1,64 @@
+"""From who signed in to what policy decides from: nothing is added, nothing unknown opens anything."""
+
+from __future__ import annotations
+
+from auth.principal import Principal, RoleClaim
+from hub.web.sight import viewer_of
+from schema.model.codes import PersonRole
+from schema.model.privacy import Duty
+from schema.model.viewer import NOBODY
+
+ISSUER = "https://hub.rongtong.invalid/development"
+
+
+def principal(*roles: RoleClaim, **more: object) -> Principal:
+    return Principal(ISSUER, "someone", "COUNTY", roles, **more)  # type: ignore[arg-type]
+
+
+def test_who_is_not_signed_in_is_nobody_whatever_purpose_they_declare() -> None:
+    assert viewer_of(None, ["roll", "teaching"]) is NOBODY
+
+
+def test_a_teacher_stands_in_her_classes_with_the_duty_of_teaching() -> None:
+    claim = RoleClaim("TEACHER", "371502", "3137000001", ("roster:c1",))
+    viewer = viewer_of(principal(claim, person_key="roster:t1"))
+    (standing,) = viewer.standings
+    assert standing.role is PersonRole.TEACHER
+    assert (standing.region_code, standing.school_code) == ("371502", "3137000001")
+    assert standing.class_keys == {"roster:c1"}
+    assert standing.duties == {Duty.TEACHING}
+    assert viewer.person_keys == {"roster:t1"}
+    assert not viewer.anonymous
+
+
+def test_a_guardian_has_children_and_no_duty() -> None:
+    viewer = viewer_of(principal(RoleClaim("GUARDIAN"), person_key="r:g1", children_keys=("r:p1", "r:p2")))
+    assert viewer.children_keys == {"r:p1", "r:p2"}
+    assert viewer.standings[0].duties == frozenset()
+
+
+def test_pupils_and_staff_carry_no_duty_and_officers_only_those_of_their_role() -> None:
+    roles = ("STUDENT", "STAFF", "RESEARCHER", "PUBLIC", "ADMIN", "PRINCIPAL")
+    viewer = viewer_of(principal(*(RoleClaim(role) for role in roles)))
+    duties = {standing.role.value: standing.duties for standing in viewer.standings}
+    assert [duties[role] for role in roles[:4]] == [frozenset()] * 4
+    assert Duty.TEACHING not in duties["ADMIN"] | duties["PRINCIPAL"]
+    assert Duty.ROLL in duties["ADMIN"] & duties["PRINCIPAL"]
+
+
+def test_unknown_roles_and_purposes_open_nothing() -> None:
+    claims = [RoleClaim(role) for role in ("OWNER", "teacher", "__class__", "")]
+    viewer = viewer_of(principal(*claims), ["roll", "ROLL", "everything", "", "Duty.ROLL"])
+    assert viewer.standings == ()
+    assert viewer.purposes == {Duty.ROLL}
+
+
+def test_the_same_subject_at_two_issuers_is_two_viewers() -> None:
+    one = viewer_of(Principal(ISSUER, "someone", "COUNTY"))
+    other = viewer_of(Principal("https://elsewhere.invalid", "someone", "COUNTY"))
+    assert one.audience != other.audience
+
+
+def test_a_purpose_declared_makes_another_audience() -> None:
+    claim = RoleClaim("ADMIN", "370000")
+    assert viewer_of(principal(claim)).audience != viewer_of(principal(claim), ["roll"]).audience
