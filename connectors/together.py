@@ -25,9 +25,9 @@ async def side_by_side() -> AsyncIterator[asyncio.TaskGroup]:
         raise (known or failed.exceptions)[0] from None
 
 
-async def together(calls: Iterable[Callable[[], Awaitable[T]]]) -> list[T]:
-    """Results of all calls in their order, AT_ONCE at a time."""
-    gate = asyncio.Semaphore(AT_ONCE)
+async def together(calls: Iterable[Callable[[], Awaitable[T]]], at_once: int = AT_ONCE) -> list[T]:
+    """Results of all calls in their order, `at_once` at a time."""
+    gate = asyncio.Semaphore(at_once)
 
     async def one(call: Callable[[], Awaitable[T]]) -> T:
         async with gate:

@@ -6,23 +6,23 @@ Rule 2: a value that could not stand in a setSpec is never sent: nothing has it.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
-from connectors.base import Capabilities, Connector, Identity, Offer, Tools, only
-from connectors.errors import TimedOut, Unanswerable
+from connectors.base import Capabilities, Connector, Identity, Offer, Tools, filters, meets, only, window
+from connectors.deadline import in_time
+from connectors.errors import Unanswerable
 from connectors.oai_pmh import terms
 from connectors.oai_pmh.answer import Item
 from connectors.oai_pmh.harvest import Walk, mark_of, written
 from connectors.oai_pmh.options import FILTERS, SEGMENT, OaiPmhOptions
 from connectors.oai_pmh.repository import Repository
+from connectors.together import together
 from schema.model.record import Answer, Batch, Lookup, Record
 from schema.model.words import Kind
 
-AT_ONCE = 8
 ODD = "有代码表之外的学段、学科或年级 / a stage, subject or grade outside of the code tables"
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:[^\s\x00-\x20\"<>\\^`{|}]{1,500}")
 DC = frozenset({
@@ -62,11 +62,8 @@ class OaiPmh(Connector):
         self.offer(lookup)
         if not lookup.where:
             raise Unanswerable(f"{self.identity.code} lists everything by harvest only")
-        try:
-            async with asyncio.timeout(within):
-                return await self._answer(lookup, within)
-        except TimeoutError:
-            raise TimedOut(f"{self.identity.code}: no whole answer within {within:g} s") from None
+        async with in_time(within, f"{self.identity.code}: no whole answer"):
+            return await self._answer(lookup, within)
 
     async def harvest(self, kind: Kind, checkpoint: str, within: float) -> AsyncIterator[Batch]:
         """All records; from a finished checkpoint only what changed since, deletions included."""
@@ -87,25 +84,18 @@ class OaiPmh(Connector):
             found, cut = await self._named(self.local(lookup.keys), within), False
         else:
             found, cut = await self._in_sets(lookup, within)
-        tests = [(name, frozenset(wanted)) for name, wanted in lookup.where if name != "key"]
-        kept = [item for item in found if _fits(item.values or {}, tests)]
-        start, limit = (lookup.page.offset, lookup.page.limit) if lookup.page else (0, self.settings.most)
-        shown = kept[start : start + limit]
+        where = filters(lookup, but=("key",))
+        kept = [item for item in found if meets(item.values or {}, where)]
+        shown, more = window(kept, lookup.page, self.settings.most)
         records = tuple(self._record(item, lookup.fields) for item in shown)
-        return Answer(records, None, bool(shown) and (cut or start + limit < len(kept)), _remarks(shown))
+        return Answer(records, None, more or (bool(shown) and cut), _remarks(shown))
 
     async def _named(self, identifiers: Iterable[str], within: float) -> list[Item]:
         wanted = [one for one in identifiers if _URI.fullmatch(one)]
         if not wanted:
             return []
         await self._repository.prefixes(within)
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def one(identifier: str) -> Item | None:
-            async with gate:
-                return await self._repository.record(identifier, within)
-
-        found = await asyncio.gather(*map(one, wanted))
+        found = await together(partial(self._repository.record, one, within) for one in wanted)
         return [item for item, asked in zip(found, wanted, strict=True)
                 if item is not None and item.identifier == asked]  # fmt: skip
 
@@ -117,13 +107,7 @@ class OaiPmh(Connector):
         enough = min(self.settings.most, lookup.page.offset + lookup.page.limit + 1 if lookup.page else 10**9)
         if len(lookup.where) > 1:
             enough = self.settings.most  # the other filters will leave fewer
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def one(spec: str) -> tuple[list[Item], bool]:
-            async with gate:
-                return await self._set(spec, enough, within)
-
-        found = await asyncio.gather(*map(one, specs))
+        found = await together(partial(self._set, spec, enough, within) for spec in specs)
         items = {item.identifier: item for part, _ in found for item in part}
         return list(items.values()), any(cut for _, cut in found)
 
@@ -151,18 +135,5 @@ class OaiPmh(Connector):
         return self.record(Kind.RESOURCE, key, item.identifier, only(told, fields), updated_at=updated)
 
 
-def _fits(told: dict[str, Any], tests: list[tuple[str, frozenset[str]]]) -> bool:
-    return all(_held(told.get(name)) & wanted for name, wanted in tests)
-
-
-def _held(value: Any) -> frozenset[str]:
-    return frozenset(value if isinstance(value, list) else [value])
-
-
 def _remarks(items: Iterable[Item]) -> tuple[str, ...]:
-    odd = any((item.values or {}).get("odd") for item in items)
-    return (
-        ("有代码表之外的学段、学科或年级 / a stage, subject or grade outside of the code tables",)
-        if odd
-        else ()
-    )
+    return (ODD,) if any((item.values or {}).get("odd") for item in items) else ()

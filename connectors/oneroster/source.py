@@ -7,12 +7,24 @@ Rule 2: every filter is held against the values again, so that no server can wid
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
-from connectors.base import Capabilities, Connector, Identity, Tools, only
-from connectors.errors import TimedOut, Unanswerable
+from connectors.base import (
+    Capabilities,
+    Connector,
+    Identity,
+    Tools,
+    filters,
+    meets,
+    narrowed,
+    only,
+    window,
+)
+from connectors.deadline import in_time
+from connectors.errors import Unanswerable
 from connectors.oneroster.bundle import Bundle
 from connectors.oneroster.offers import ATTRIBUTES, COLLECTIONS, DOORS, OFFERS, SHARES
 from connectors.oneroster.options import OneRosterOptions
@@ -29,10 +41,8 @@ from connectors.oneroster.words import (
 )
 from connectors.recent import Recent
 from connectors.together import side_by_side
-from schema.model.record import Answer, Lookup, Page, Record
+from schema.model.record import Answer, Lookup, Record
 from schema.model.words import Kind
-
-T = TypeVar("T")
 
 PAIR = "~"  # between child and guardian in the key of a guardianship
 MANY = 500  # items that are turned into words beside the loop
@@ -42,8 +52,9 @@ MEMBERS = frozenset({"homeroom_teacher_key", "student_count"})
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """What references mean; refreshed with the organisations."""
+    """What references mean, read `at`; refreshed with the organisations."""
 
+    at: float
     orgs: Mapping[str, Org]
     schools: Mapping[str, tuple[str, ...]]
     years: Mapping[str, str]
@@ -51,10 +62,11 @@ class _Index:
 
 @dataclass(slots=True)
 class _Question:
-    """One look-up on its way."""
+    """One look-up on its way; `at`: when the oldest part of its answer was read."""
 
     lookup: Lookup
     until: float
+    at: float
     remarks: Remarks
     fields: frozenset[str]
 
@@ -87,24 +99,22 @@ class OneRoster(Connector):
             raise Unanswerable(f"{self.identity.code}: match_key needs a school_code beside it")
         until = asyncio.get_running_loop().time() + within
         asked = frozenset((*lookup.fields, *(name for name, _ in lookup.where if name != "key")))
-        question = _Question(lookup, until, Remarks(), asked & offer.fields)
-        return await self._bounded(self._answer(question), within)
+        question = _Question(lookup, until, self.tools.now(), Remarks(), asked & offer.fields)
+        async with self._in_time(within):
+            return await self._answer(question)
 
     async def probe(self, within: float) -> None:
         """One organisation over REST; a bundle is read whole."""
-        await self._bounded(self._roster.probe(asyncio.get_running_loop().time() + within), within)
+        async with self._in_time(within):
+            await self._roster.probe(asyncio.get_running_loop().time() + within)
 
     async def aclose(self) -> None:
         """Give back what is kept."""
         await self._indexes.aclose()
         await self._roster.aclose()
 
-    async def _bounded(self, work: Awaitable[T], within: float) -> T:
-        try:
-            async with asyncio.timeout(within):
-                return await work
-        except TimeoutError:
-            raise TimedOut(f"{self.identity.code}: no whole answer within {within:g} s") from None
+    def _in_time(self, within: float) -> AbstractAsyncContextManager[None]:
+        return in_time(within, f"{self.identity.code}: no whole answer")
 
     async def _answer(self, question: _Question) -> Answer:
         if question.kind is Kind.GUARDIANSHIP:
@@ -112,21 +122,12 @@ class OneRoster(Connector):
         else:
             records, more = await self._told(question)
         lookup, whole = question.lookup, not more
-        kept = [record for record in records if self._holds(record, lookup)]
-        page = lookup.page or Page(0, max(len(kept), 1))
-        window = kept[page.offset : page.offset + page.limit]
-        shown = tuple(replace_values(record, lookup.fields) for record in window)
+        where = filters(lookup)
+        kept = [record for record in records if meets(record.values, where, record.key)]
+        shown, rest = window(kept, lookup.page, max(len(kept), 1))
         total = len(kept) if whole and OFFERS[lookup.kind].totals else None
-        more = more or page.offset + page.limit < len(kept)
-        return Answer(shown, total, more, question.remarks.told())
-
-    def _holds(self, record: Record, lookup: Lookup) -> bool:
-        """Whether a record meets every filter; a filter on what is not told is not met."""
-        for name, values in lookup.where:
-            held = record.key if name == "key" else record.values.get(name)
-            if not set(held if isinstance(held, list) else [held]) & set(values):
-                return False
-        return True
+        told = tuple(narrowed(record, lookup.fields) for record in shown)
+        return Answer(told, total, rest or (bool(shown) and more), question.remarks.told())
 
     # From a look-up to items
 
@@ -170,8 +171,9 @@ class OneRoster(Connector):
             index = group.create_task(self._index(question)) if placed else None
             members = group.create_task(self._members(question, ask, items))
             facts = group.create_task(self._facts(question, items))
-        known = index.result() if index else _Index({}, {}, {})
-        return Around(known.orgs, self.identity.region_code, known.years, members.result(), facts.result())
+        known = index.result() if index else None
+        orgs, years = (known.orgs, known.years) if known else ({}, {})
+        return Around(orgs, self.identity.region_code, years, members.result(), facts.result())
 
     async def _facts(self, question: _Question, items: list[Item]) -> dict[str, Item]:
         if question.kind is not Kind.PERSON or not question.fields & FACTS:
@@ -235,7 +237,7 @@ class OneRoster(Connector):
             return None
         key = school_code_of(item) if kind is Kind.SCHOOL else self.key(own)
         values = only(_VALUES[kind](words, item), question.fields)
-        return self.record(kind, key, own, values, updated_at=moment(item))
+        return self.record(kind, key, own, values, updated_at=moment(item), fetched_at=question.at)
 
     # Families
 
@@ -280,7 +282,10 @@ class OneRoster(Connector):
         values = words.guardianship(child, guardian)
         # Scope and filters need both ends, whatever was wanted.
         kept = only(values, question.fields | {"person_key", "guardian_key"})
-        return self.record(question.kind, self.key(own), own, kept, updated_at=moment(child))
+        own_key = self.key(own)
+        return self.record(
+            question.kind, own_key, own, kept, updated_at=moment(child), fetched_at=question.at
+        )
 
     # What references mean
 
@@ -293,9 +298,12 @@ class OneRoster(Connector):
             return {names[0]: await self._fetched(names[0] == "years", until, Remarks())}
 
         within = max(question.until - asyncio.get_running_loop().time(), 0.001)
-        return (await self._indexes.get([name], make, within))[name]
+        index = (await self._indexes.get([name], make, within))[name]
+        question.at = min(question.at, index.at)
+        return index
 
     async def _fetched(self, sessions: bool, until: float, remarks: Remarks) -> _Index:
+        at = self.tools.now()
         orgs = Ask("orgs", frozenset({"type", "identifier", "parent", "metadata"}))
         known: dict[str, Org] = {}
         schools: dict[str, tuple[str, ...]] = {}
@@ -305,18 +313,10 @@ class OneRoster(Connector):
             if code:
                 schools[code] = (*schools.get(code, ()), item["sourcedId"])
         if not sessions:
-            return _Index(known, schools, {})
+            return _Index(at, known, schools, {})
         terms = await self._roster.select(Ask("academicSessions", frozenset({"schoolYear"})), until, remarks)
         years = {item["sourcedId"]: year for item in terms.items if (year := school_year(item))}
-        return _Index(known, schools, years)
-
-
-def replace_values(record: Record, wanted: Iterable[str]) -> Record:
-    """The record with the wanted values only."""
-    return Record(
-        record.kind, record.key, record.source, record.local_id, only(record.values, wanted),
-        record.fetched_at, record.updated_at,
-    )  # fmt: skip
+        return _Index(at, known, schools, years)
 
 
 def _ids(items: Iterable[Item]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import json
 import os
 import signal
@@ -47,6 +48,12 @@ def _ready(**said: object) -> None:
     print(json.dumps({"ready": True, "pid": os.getpid(), **said}, ensure_ascii=False), flush=True)
 
 
+def _tie_to_parent() -> None:
+    """Linux then ends us together with who started us, even when we are frozen and cannot read our input."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 async def _until_told(run: Callable[[asyncio.Event], asyncio.Future[None]]) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -54,6 +61,7 @@ async def _until_told(run: Callable[[asyncio.Event], asyncio.Future[None]]) -> N
         loop.add_signal_handler(number, ended.set)
     loop.add_reader(sys.stdin.fileno(), lambda: os.read(sys.stdin.fileno(), 4096) or ended.set())
     await run(ended)
+    loop.remove_reader(sys.stdin.fileno())
 
 
 def main() -> None:
@@ -74,6 +82,7 @@ def main() -> None:
             _until_told(lambda ended: asyncio.ensure_future(_data_centre(country, told.folder, ended)))
         )
     else:
+        _tie_to_parent()
         asyncio.run(
             _until_told(lambda ended: asyncio.ensure_future(_serve(country, told.twin, told.port, ended)))
         )

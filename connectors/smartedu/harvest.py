@@ -15,6 +15,7 @@ import msgspec
 from connectors.smartedu import shapes
 from connectors.smartedu.entry import Entry, entries, gathered
 from connectors.smartedu.lessons import Lessons, Piece
+from connectors.smartedu.mirrors import Document
 from connectors.smartedu.options import VERSIONS
 
 STEP = 500  # records in a batch
@@ -81,14 +82,15 @@ class Walk:
         for part in range(start.part, len(paths)):
             offset = start.offset if part == start.part else 0
             found = await self._part(paths[part])
-            for first in range(offset, len(found), STEP):
-                joined = await self._joined(found[first : first + STEP])
-                last = first + STEP >= len(found)
+            listed = found.value or ()
+            for first in range(offset, len(listed), STEP):
+                joined = await self._joined(listed[first : first + STEP])
+                last = first + STEP >= len(listed)
                 after = (part + 1, 0) if last else (part, first + STEP)
-                pieces = tuple(Piece(start.module, one) for one in joined)
+                pieces = tuple(Piece(start.module, one, found.at) for one in joined)
                 yield Step(pieces, Mark(start.done, start.module, start.version, *after))
 
-    async def _part(self, path: str) -> tuple[Entry, ...]:
+    async def _part(self, path: str) -> Document[tuple[Entry, ...]]:
         bound = self.lessons.options.part_bytes
         found = await self.lessons.mirrors.read(path, entries, self.within, max_bytes=bound)
         for one in found.value or ():
@@ -96,7 +98,7 @@ class Walk:
                 self._parents[one.id] = one
         while len(self._parents) > PARENTS:
             self._parents.popitem(last=False)
-        return found.value or ()
+        return found
 
     async def _joined(self, found: tuple[Entry, ...]) -> tuple[Entry, ...]:
         """Parts with their parents' tags; a parent that stood in an earlier part is asked for."""

@@ -6,32 +6,34 @@ Rule 2: a list is asked for again only with its ETag; a list or record that is n
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import msgspec
 
 from connectors.errors import SourceError
+from connectors.flight import Flight
 from connectors.smartedu import shapes
 from connectors.smartedu.entry import Entry, entries, gathered, inherit
-from connectors.smartedu.flight import Flight
-from connectors.smartedu.mirrors import Mirrors, gone
+from connectors.smartedu.mirrors import Document, Mirrors, gone
 from connectors.smartedu.options import DETAILS, LESSONS, SmartEduOptions
 from connectors.smartedu.pages import detail
+from connectors.together import together
 
-AT_ONCE = 8
 KEPT = 128  # lists in memory
 KNOWN = 200_000  # records whose list is remembered
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """A resource and the module it stands in."""
+    """A resource, the module it stands in, and when it was read there or last found unchanged."""
 
     module: str
     entry: Entry
+    at: float
 
     @property
     def local_id(self) -> str:
@@ -53,51 +55,36 @@ class Lessons:
 
     mirrors: Mirrors
     options: SmartEduOptions
-    flight: Flight
+    flight: Flight[Any]
     _kept: OrderedDict[tuple[str, str], _List] = field(default_factory=OrderedDict, init=False)
     _known: OrderedDict[str, tuple[str, str]] = field(default_factory=OrderedDict, init=False)
 
     async def of(self, textbooks: Iterable[str]) -> list[Piece]:
         """The resources of these textbooks, each once, by module and in the platform's order."""
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def one(module: str, textbook: str) -> tuple[Piece, ...]:
-            async with gate:
-                return await self._list(module, textbook)
-
         asked = [(module, book) for book in textbooks if shapes.ident(book)
                  for module in self.options.modules if module in LESSONS]  # fmt: skip
-        found = await asyncio.gather(*(one(*pair) for pair in asked))
+        found = await together(partial(self._list, *pair) for pair in asked)
         return list({piece.local_id: piece for pieces in found for piece in pieces}.values())
 
     async def named(self, local_ids: Iterable[str]) -> list[Piece]:
         """The resources of these ids; those that are not to be had are absent."""
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def one(local_id: str) -> Piece | None:
-            async with gate:
-                return await self._named(local_id)
-
-        found = await asyncio.gather(*map(one, dict.fromkeys(local_ids)))
+        found = await together(partial(self._named, one) for one in dict.fromkeys(local_ids))
         return [piece for piece in found if piece is not None]
 
     async def detailed(self, pieces: Iterable[Piece]) -> list[Piece]:
         """The same pieces with their files, where their details can be read."""
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def one(piece: Piece) -> Piece:
-            if piece.entry.files is not None:
-                return piece
-            async with gate:
-                full = await self._named(piece.local_id)
-            files = full.entry.files if full else None
-            return Piece(piece.module, msgspec.structs.replace(piece.entry, files=files))
-
-        return list(await asyncio.gather(*map(one, pieces)))
+        return await together(partial(self._detailed, piece) for piece in pieces)
 
     async def details(self, key: str) -> Piece | None:
         """The record of that id from its own details, wherever it stands; None if no module gives it."""
         return await self.flight.join(f"details {key}", lambda: self._details(key))
+
+    async def _detailed(self, piece: Piece) -> Piece:
+        if piece.entry.files is not None:
+            return piece
+        full = await self._named(piece.local_id)
+        files = full.entry.files if full else None
+        return Piece(piece.module, msgspec.structs.replace(piece.entry, files=files), piece.at)
 
     async def _named(self, local_id: str) -> Piece | None:
         whole, _, part = local_id.partition("~")
@@ -106,7 +93,7 @@ class Lessons:
         found = await self.details(whole)
         if found is not None and part:
             parts = (inherit(one, found.entry) for one in found.entry.parts if one.id == part)
-            found = next((_part(found.module, one) for one in parts), None)
+            found = next((_part(found, one) for one in parts), None)
         return found or await self._remembered(local_id)
 
     async def _remembered(self, local_id: str) -> Piece | None:
@@ -129,7 +116,7 @@ class Lessons:
                     raise
                 continue
             if document.value is not None:
-                return Piece(module, document.value)
+                return Piece(module, document.value, document.at)
         return None
 
     async def _list(self, module: str, textbook: str) -> tuple[Piece, ...]:
@@ -158,18 +145,18 @@ class Lessons:
         path = LESSONS[module].format(textbook)
         if path.endswith("/parts.json"):
             parts = (await self.mirrors.read(path, shapes.paths, self.options.load_within)).value or ()
-            found = [one for part in parts for one in (await self._part(part, ""))[0] or ()]
-            return _pieces(module, tuple(found)), ""
-        listed, mark = await self._part(path, old.etag if old else "")
-        if listed is None:
-            return (old.pieces if old else ()), mark
-        return _pieces(module, listed), mark
+            read = [await self._part(part, "") for part in parts]
+            found = tuple(one for part in read for one in part.value or ())
+            return _pieces(module, found, min((part.at for part in read), default=0.0)), ""
+        told = await self._part(path, old.etag if old else "")
+        if told.value is None:
+            kept = old.pieces if old else ()
+            return tuple(msgspec.structs.replace(piece, at=told.at) for piece in kept), told.etag
+        return _pieces(module, told.value, told.at), told.etag
 
-    async def _part(self, path: str, etag: str) -> tuple[tuple[Entry, ...] | None, str]:
-        document = await self.mirrors.read(
-            path, entries, self.options.load_within, max_bytes=self.options.part_bytes, etag=etag
-        )
-        return document.value, document.etag
+    async def _part(self, path: str, etag: str) -> Document[tuple[Entry, ...]]:
+        bound = self.options.part_bytes
+        return await self.mirrors.read(path, entries, self.options.load_within, max_bytes=bound, etag=etag)
 
     def _remember(self, module: str, textbook: str, pieces: tuple[Piece, ...]) -> None:
         self._known |= {piece.local_id: (module, textbook) for piece in pieces}
@@ -177,9 +164,9 @@ class Lessons:
             self._known.popitem(last=False)
 
 
-def _pieces(module: str, found: tuple[Entry, ...]) -> tuple[Piece, ...]:
-    return tuple(Piece(module, one) for one in gathered(found, {}))
+def _pieces(module: str, found: tuple[Entry, ...], at: float) -> tuple[Piece, ...]:
+    return tuple(Piece(module, one, at) for one in gathered(found, {}))
 
 
-def _part(module: str, one: Entry) -> Piece:
-    return Piece(module, msgspec.structs.replace(one, role="sub"))
+def _part(whole: Piece, one: Entry) -> Piece:
+    return Piece(whole.module, msgspec.structs.replace(one, role="sub"), whole.at)

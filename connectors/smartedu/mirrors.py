@@ -25,17 +25,18 @@ GONE = frozenset({403, 404, 410})
 
 @dataclass(frozen=True, slots=True)
 class Document(Generic[T]):
-    """What a mirror gave: the value read (None when unchanged since `etag`), and its tag."""
+    """What a mirror gave: the value read (None when unchanged since `etag`), when it was asked, its tag."""
 
     value: T | None
+    at: float
     etag: str = ""
 
 
 class Mirrors:
     """The same paths behind several bases."""
 
-    def __init__(self, http: Http, bases: tuple[str, ...]) -> None:
-        self._http = http
+    def __init__(self, http: Http, bases: tuple[str, ...], now: Callable[[], float]) -> None:
+        self._http, self.now = http, now
         self._bases = tuple(base.rstrip("/") for base in bases)
         self._good = 0
         self._proved: set[int] = set()
@@ -101,16 +102,16 @@ class Mirrors:
         self, number: int, path: str, reader: Reader[T], within: float, max_bytes: int, etag: str
     ) -> Document[T]:
         headers = {"If-None-Match": etag} if etag else {}
-        url = self._bases[number] + path
+        url, at = self._bases[number] + path, self.now()
         reply = await self._http.get(url, headers=headers, within=within, max_bytes=max_bytes)
         mark = reply.headers.get("ETag", "")
         if reply.status == 304:
             if not etag:
                 raise Malformed("304 without having been asked whether it changed")
-            return Document(None, mark or etag)
+            return Document(None, at, mark or etag)
         if len(reply.body) <= SMALL:
-            return Document(_through(reply, reader), mark)
-        return Document(await asyncio.to_thread(_through, reply, reader), mark)
+            return Document(_through(reply, reader), at, mark)
+        return Document(await asyncio.to_thread(_through, reply, reader), at, mark)
 
 
 def gone(error: SourceError) -> bool:

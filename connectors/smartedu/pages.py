@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.errors import Malformed, SourceError
+from connectors.flight import Flight
 from connectors.smartedu import shapes
 from connectors.smartedu.entry import Entry, entry
-from connectors.smartedu.flight import Flight
 from connectors.smartedu.mirrors import Mirrors, gone
 from connectors.smartedu.options import SmartEduOptions
 
@@ -36,6 +36,15 @@ def printed(raw: Any) -> dict[str, int]:
     return {key: page - front for key, page in found if key and page is not None and page > front}
 
 
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """Page numbers by chapter, read `at`; `checked` by the monotonic clock."""
+
+    pages: dict[str, int]
+    at: float
+    checked: float
+
+
 @dataclass
 class Pages:
     """Page numbers by textbook, kept for a while."""
@@ -43,18 +52,18 @@ class Pages:
     mirrors: Mirrors
     stores: Mirrors
     options: SmartEduOptions
-    flight: Flight
-    _kept: OrderedDict[str, tuple[float, dict[str, int]]] = field(default_factory=OrderedDict, init=False)
+    flight: Flight[Any]
+    _kept: OrderedDict[str, Printed] = field(default_factory=OrderedDict, init=False)
 
-    async def of(self, textbook: str) -> dict[str, int]:
-        """Printed page by chapter of a textbook; empty when it has no mapping."""
+    async def of(self, textbook: str) -> Printed:
+        """Printed page by chapter of a textbook; none when it has no mapping."""
         kept = self._kept.get(textbook)
-        if kept is not None and time.monotonic() - kept[0] < self.options.recheck:
-            return kept[1]
+        if kept is not None and time.monotonic() - kept.checked < self.options.recheck:
+            return kept
         return await self.flight.join(f"pages {textbook}", lambda: self._fetch(textbook))
 
-    async def _fetch(self, textbook: str) -> dict[str, int]:
-        within, found = self.options.load_within, dict[str, int]()
+    async def _fetch(self, textbook: str) -> Printed:
+        within, found, at = self.options.load_within, dict[str, int](), self.mirrors.now()
         try:
             about = await self.mirrors.read(
                 DETAILS.format(textbook), lambda raw: detail(raw, textbook), within
@@ -65,10 +74,10 @@ class Pages:
         except SourceError as error:
             if not gone(error):
                 raise
-        self._kept[textbook] = (time.monotonic(), found)
+        kept = self._kept[textbook] = Printed(found, at, time.monotonic())
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return found
+        return kept
 
 
 def _mapping(about: Entry | None) -> str:

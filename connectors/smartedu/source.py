@@ -6,22 +6,23 @@ Rule 2: documents are shared: whoever asks first starts them, all who ask meanwh
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
-from connectors.base import Capabilities, Connector, Identity, Offer, Tools, only
-from connectors.errors import SourceError, TimedOut, Unanswerable
+from connectors.base import Capabilities, Connector, Identity, Offer, Tools, filters, meets, only, window
+from connectors.deadline import in_time
+from connectors.errors import SourceError, Unanswerable
+from connectors.flight import Flight
 from connectors.smartedu import shapes, values
-from connectors.smartedu.flight import Flight
 from connectors.smartedu.harvest import Walk, mark_of, written
 from connectors.smartedu.lessons import Lessons, Piece
 from connectors.smartedu.mirrors import Mirrors
 from connectors.smartedu.options import BOOKS_VERSION, SmartEduOptions
-from connectors.smartedu.pages import Pages
-from connectors.smartedu.textbooks import Textbooks
-from connectors.smartedu.trees import Node, Trees
+from connectors.smartedu.pages import Pages, Printed
+from connectors.smartedu.textbooks import Index, Textbooks
+from connectors.smartedu.trees import Node, Tree, Trees
+from connectors.together import together
 from schema.model.record import Answer, Batch, Lookup, Record
 from schema.model.words import Kind
 
@@ -60,12 +61,13 @@ class SmartEdu(Connector):
 
     def __init__(self, identity: Identity, options: SmartEduOptions, tools: Tools) -> None:
         super().__init__(identity, options, tools)
-        self._flight = Flight()
-        self._mirrors = Mirrors(tools.http, options.bases)
+        self._flight: Flight[Any] = Flight()
+        self._mirrors = Mirrors(tools.http, options.bases, tools.now)
         self._textbooks = Textbooks(self._mirrors, options, self._flight)
         self._trees = Trees(self._mirrors, self._textbooks, options, self._flight)
         self._lessons = Lessons(self._mirrors, options, self._flight)
-        self._pages = Pages(self._mirrors, Mirrors(tools.http, options.stores), options, self._flight)
+        stores = Mirrors(tools.http, options.stores, tools.now)
+        self._pages = Pages(self._mirrors, stores, options, self._flight)
 
     @cached_property
     def _capabilities(self) -> Capabilities:
@@ -80,11 +82,8 @@ class SmartEdu(Connector):
         """See `Connector.look_up`; chapters and resources want a key, a textbook or a chapter."""
         self.offer(lookup)
         answers = {Kind.TEXTBOOK: self._books, Kind.CHAPTER: self._chapters, Kind.RESOURCE: self._resources}
-        try:
-            async with asyncio.timeout(within):
-                return await answers[lookup.kind](lookup)
-        except TimeoutError:
-            raise TimedOut(f"{self.identity.code}: no whole answer within {within:g} s") from None
+        async with in_time(within, f"{self.identity.code}: no whole answer"):
+            return await answers[lookup.kind](lookup)
 
     async def harvest(self, kind: Kind, checkpoint: str, within: float) -> AsyncIterator[Batch]:
         """All resources; from a checkpoint only what is left or has a new version."""
@@ -106,66 +105,72 @@ class SmartEdu(Connector):
     async def _books(self, lookup: Lookup) -> Answer:
         index = await self._textbooks.index()
         keys = [key for key in lookup.keys if key in index.books] if lookup.keys else list(index.books)
-        tests = [(name, wanted) for name, wanted in lookup.where if name != "key"]
-        found = [key for key in keys if _fits(index.books[key].values, tests)]
-        page, total, more = _window(found, lookup)
-        records = [self._book(key, index.books[key].values, lookup, index.books[key].entry.updated_at)
-                   for key in page]  # fmt: skip
-        return Answer(tuple(records), total, more, index.remarks)
+        where = filters(lookup, but=("key",))
+        found = [key for key in keys if meets(index.books[key].values, where)]
+        page, more = window(found, lookup.page, MOST)
+        records = tuple(self._book(key, index, lookup) for key in page)
+        return Answer(records, len(found), more, index.remarks)
 
-    def _book(self, key: str, told: dict[str, Any], lookup: Lookup, updated: str | None) -> Record:
-        return self.record(Kind.TEXTBOOK, key, key, only(told, lookup.fields), updated_at=updated)
+    def _book(self, key: str, index: Index, lookup: Lookup) -> Record:
+        told, updated = index.books[key].values, index.books[key].entry.updated_at
+        return self.record(
+            Kind.TEXTBOOK, key, key, only(told, lookup.fields), updated_at=updated, fetched_at=index.at
+        )
 
     async def _chapters(self, lookup: Lookup) -> Answer:
-        nodes, page_of, remarks = await self._nodes(lookup), dict[str, int](), values.Remarks()
-        page, total, more = _window(nodes, lookup)
-        if "page" in lookup.fields:
-            page_of = await self._page_numbers({node.textbook for node in page}, remarks)
-        records = [self._chapter(node, page_of, lookup) for node in page]
-        return Answer(tuple(records), total, more, remarks.all())
+        trees, remarks = await self._in_trees(lookup), values.Remarks()
+        keys, parents = frozenset(lookup.keys), frozenset(lookup.values("parent_key"))
+        nodes = [node for tree in trees.values() for node in tree.nodes.values()
+                 if (not keys or node.id in keys) and (not parents or node.parent in parents)]  # fmt: skip
+        page, more = window(nodes, lookup.page, MOST)
+        books = {node.textbook for node in page} if "page" in lookup.fields else set()
+        printed = await self._printed(sorted(books), remarks)
+        records = tuple(
+            self._chapter(node, trees[node.textbook], printed.get(node.textbook), lookup) for node in page
+        )
+        return Answer(records, len(nodes), more, remarks.all())
 
-    async def _nodes(self, lookup: Lookup) -> list[Node]:
+    async def _in_trees(self, lookup: Lookup) -> dict[str, Tree]:
+        """The trees in which the chapters asked for stand."""
         keys, parents, books = (lookup.values(name) for name in ("key", "parent_key", "textbook_key"))
         if not (keys or parents or books):
             raise Unanswerable(f"{self.identity.code} lists chapters by key, textbook or parent only")
         if not books:
             books = tuple((await self._trees.owners(keys or parents)).values())
-        trees = await self._trees.many(books)
-        every = (node for tree in trees.values() for node in tree.values())
-        return [node for node in every
-                if (not keys or node.id in keys) and (not parents or node.parent in parents)]  # fmt: skip
+        return await self._trees.many(books)
 
-    async def _page_numbers(self, textbooks: Iterable[str], remarks: values.Remarks) -> dict[str, int]:
-        gate = asyncio.Semaphore(8)
+    async def _printed(self, textbooks: Sequence[str], remarks: values.Remarks) -> dict[str, Printed]:
+        """Page numbers by textbook, of those whose numbers can be read."""
 
-        async def one(textbook: str) -> dict[str, int]:
-            async with gate:
-                try:
-                    return await self._pages.of(textbook)
-                except SourceError:
-                    remarks.add("有教材读不到页码对照 / the page numbers of a textbook cannot be read")
-                    return {}
+        async def one(textbook: str) -> Printed | None:
+            try:
+                return await self._pages.of(textbook)
+            except SourceError:
+                remarks.add("有教材读不到页码对照 / the page numbers of a textbook cannot be read")
+                return None
 
-        found = await asyncio.gather(*map(one, textbooks))
-        return {key: page for pages in found for key, page in pages.items()}
+        found = await together(partial(one, textbook) for textbook in textbooks)
+        return {book: printed for book, printed in zip(textbooks, found, strict=True) if printed}
 
-    def _chapter(self, node: Node, page_of: dict[str, int], lookup: Lookup) -> Record:
+    def _chapter(self, node: Node, tree: Tree, printed: Printed | None, lookup: Lookup) -> Record:
         told = {
             "title": node.title or None, "order": node.order, "depth": node.depth, "path": node.path,
-            "page": page_of.get(node.id), "textbook_key": node.textbook, "parent_key": node.parent or None,
+            "page": printed.pages.get(node.id) if printed else None, "textbook_key": node.textbook,
+            "parent_key": node.parent or None,
         }  # fmt: skip
-        return self.record(Kind.CHAPTER, node.id, node.id, only(told, lookup.fields))
+        at = min(tree.at, printed.at) if printed else tree.at
+        return self.record(Kind.CHAPTER, node.id, node.id, only(told, lookup.fields), fetched_at=at)
 
     async def _resources(self, lookup: Lookup) -> Answer:
         found = await self._pieces(lookup)
-        page, total, more = _window(found, lookup)
-        remarks = values.Remarks()
+        shown, more = window(found, lookup.page, MOST)
+        page, remarks = list(shown), values.Remarks()
         if IN_DETAILS & set(lookup.fields):
             page = [*await self._lessons.detailed(page[:DETAILED]), *page[DETAILED:]]
             if len(page) > DETAILED:
                 remarks.add(f"只有前 {DETAILED} 条带文件 / files are told of the first {DETAILED} only")
         records = [self._resource(piece, lookup.fields, remarks) for piece in page]
-        return Answer(tuple(records), total, more, remarks.all())
+        return Answer(tuple(records), len(found), more, remarks.all())
 
     async def _pieces(self, lookup: Lookup) -> list[Piece]:
         keys, chapters, books = (lookup.values(name) for name in ("key", "chapter_keys", "textbook_key"))
@@ -185,14 +190,7 @@ class SmartEdu(Connector):
         told = values.resource(one, piece.module, self.settings.landing.rstrip("/"), remarks)
         told["parent_key"] = self.key(one.whole) if piece.local_id != one.id else None
         key = self.key(piece.local_id)
-        return self.record(Kind.RESOURCE, key, piece.local_id, only(told, fields), updated_at=one.updated_at)
-
-
-def _fits(told: dict[str, Any], tests: list[tuple[str, tuple[str, ...]]]) -> bool:
-    return all(told.get(name) in wanted for name, wanted in tests)
-
-
-def _window(found: Sequence[Any], lookup: Lookup) -> tuple[list[Any], int, bool]:
-    start, limit = (lookup.page.offset, lookup.page.limit) if lookup.page else (0, MOST)
-    end = min(start + limit, start + MOST)
-    return list(found[start:end]), len(found), end < len(found)
+        return self.record(
+            Kind.RESOURCE, key, piece.local_id, only(told, fields),
+            updated_at=one.updated_at, fetched_at=piece.at,
+        )  # fmt: skip

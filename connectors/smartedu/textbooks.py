@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from connectors.errors import Malformed
+from connectors.flight import Flight
 from connectors.smartedu import shapes, values
 from connectors.smartedu.entry import Entry, entries, gathered
-from connectors.smartedu.flight import Flight
 from connectors.smartedu.mirrors import Mirrors
 from connectors.smartedu.options import BOOK_TAGS, BOOKS_VERSION, SmartEduOptions
 from connectors.smartedu.tags import TagTree, named_by, tag_tree, wants_tree
+from connectors.together import together
 
 MOST_BOOKS = 100_000
-AT_ONCE = 4
+PARTS = 4  # parts under way together: each may be large
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,10 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """All textbooks of one version, in the platform's order."""
+    """All textbooks of one version, in the platform's order; `at` when it was last told to be current."""
 
     version: str
+    at: float
     books: dict[str, Book]
     remarks: tuple[str, ...]
 
@@ -43,7 +46,7 @@ class Textbooks:
 
     mirrors: Mirrors
     options: SmartEduOptions
-    flight: Flight
+    flight: Flight[Any]
     _index: Index | None = field(default=None, init=False)
     _checked: float = field(default=0.0, init=False)
 
@@ -60,33 +63,30 @@ class Textbooks:
 
     async def _refresh(self) -> Index:
         within = self.options.load_within
-        version, paths = (await self.mirrors.read(BOOKS_VERSION, shapes.version, within)).value or ("", ())
+        told = await self.mirrors.read(BOOKS_VERSION, shapes.version, within)
+        version, paths = told.value or ("", ())
         if self._index is None or self._index.version != version:
-            self._index = await self._load(version, paths, within)
-        self._checked = time.monotonic()
+            self._index = await self._load(version, paths, told.at)
+        self._index, self._checked = replace(self._index, at=told.at), time.monotonic()
         return self._index
 
-    async def _load(self, version: str, paths: tuple[str, ...], within: float) -> Index:
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def part(path: str) -> tuple[Entry, ...]:
-            async with gate:
-                found = await self.mirrors.read(path, entries, within, max_bytes=self.options.part_bytes)
-                return found.value or ()
-
-        listed = [one for found in await asyncio.gather(*map(part, paths)) for one in found]
+    async def _load(self, version: str, paths: tuple[str, ...], at: float) -> Index:
+        within, bound = self.options.load_within, self.options.part_bytes
+        reads = (partial(self.mirrors.read, path, entries, within, max_bytes=bound) for path in paths)
+        parts = await together(reads, PARTS)
+        listed = [one for part in parts for one in part.value or ()]
         if len(listed) > MOST_BOOKS:
             raise Malformed(f"more than {MOST_BOOKS} textbooks")
         tree: TagTree = {}
         if any(map(wants_tree, listed)):
             tree = (await self.mirrors.read(BOOK_TAGS, tag_tree, within, max_bytes=32 << 20)).value or {}
-        return await asyncio.to_thread(_indexed, version, tuple(listed), tree, self.options.landing)
+        return await asyncio.to_thread(_indexed, (version, at), tuple(listed), tree, self.options.landing)
 
 
-def _indexed(version: str, listed: tuple[Entry, ...], tree: TagTree, landing: str) -> Index:
+def _indexed(told: tuple[str, float], listed: tuple[Entry, ...], tree: TagTree, landing: str) -> Index:
     remarks = values.Remarks()
     named = tuple(named_by(one, tree) if wants_tree(one) else one for one in listed)
     books = {one.id: Book(one, values.textbook(one, landing, remarks)) for one in gathered(named, {})}
     if len(books) < len(listed):
         remarks.add("有重复的教材标识，取后者 / textbook ids repeat: the last one counts")
-    return Index(version, books, remarks.all())
+    return Index(*told, books, remarks.all())

@@ -12,17 +12,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from connectors.errors import Malformed, Refused, SourceError
+from connectors.flight import Flight
 from connectors.smartedu import shapes
-from connectors.smartedu.flight import Flight
-from connectors.smartedu.mirrors import Mirrors, gone
+from connectors.smartedu.mirrors import Document, Mirrors, gone
 from connectors.smartedu.options import SmartEduOptions
 from connectors.smartedu.textbooks import Textbooks
+from connectors.together import AT_ONCE, side_by_side, together
 
 TREE = "/zxx/ndrv2/national_lesson/trees/{}.json"
-AT_ONCE = 8
 KEPT = 512  # trees in memory
 MOST_NODES = 20_000  # of one tree
 MOST_CHAPTERS = 2_000_000  # whose textbook is remembered
@@ -44,11 +45,16 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The chapters of one textbook in reading order."""
+    """The chapters of one textbook in reading order; `at` when they were read or last found unchanged."""
 
     nodes: dict[str, Node]
+    at: float
     etag: str
     checked: float
+
+
+NOWHERE = Tree({}, 0.0, "", 0.0)
+"""The tree of what is no textbook."""
 
 
 def nodes(raw: Any, textbook: str) -> dict[str, Node]:
@@ -91,7 +97,7 @@ class Trees:
     mirrors: Mirrors
     textbooks: Textbooks
     options: SmartEduOptions
-    flight: Flight
+    flight: Flight[Any]
     _kept: OrderedDict[str, Tree] = field(default_factory=OrderedDict, init=False)
     _owner: dict[str, str] = field(default_factory=dict, init=False)
     _swept: str = field(default="", init=False)
@@ -99,25 +105,21 @@ class Trees:
     _sweeping: str = field(default="", init=False)
     _progress: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
-    async def of(self, textbook: str) -> dict[str, Node]:
-        """The chapters of a textbook; empty when it has no tree."""
+    async def of(self, textbook: str) -> Tree:
+        """The chapters of a textbook; none when it has no tree."""
         if not shapes.ident(textbook):
-            return {}
+            return NOWHERE
         tree = self._kept.get(textbook)
         if tree is None or time.monotonic() - tree.checked > self.options.recheck:
             tree = await self.flight.join(f"tree {textbook}", lambda: self._fetch(textbook))
-        self._kept.move_to_end(textbook)
-        return tree.nodes
+        if textbook in self._kept:
+            self._kept.move_to_end(textbook)
+        return tree
 
-    async def many(self, textbooks: Iterable[str]) -> dict[str, dict[str, Node]]:
+    async def many(self, textbooks: Iterable[str]) -> dict[str, Tree]:
         """The chapters of several textbooks."""
-        wanted, gate = list(dict.fromkeys(textbooks)), asyncio.Semaphore(AT_ONCE)
-
-        async def one(textbook: str) -> dict[str, Node]:
-            async with gate:
-                return await self.of(textbook)
-
-        return dict(zip(wanted, await asyncio.gather(*map(one, wanted)), strict=True))
+        wanted = list(dict.fromkeys(textbooks))
+        return dict(zip(wanted, await together(partial(self.of, one) for one in wanted), strict=True))
 
     async def owners(self, chapters: Iterable[str]) -> dict[str, str]:
         """Textbook by chapter, for those of `chapters` that exist."""
@@ -159,36 +161,32 @@ class Trees:
                 self._progress.set()
                 self._progress = asyncio.Event()
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(AT_ONCE):
-                    group.create_task(walk())
-        except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+        async with side_by_side() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(walk())
         if not odd:
             self._swept = version
 
     async def _fetch(self, textbook: str) -> Tree:
         old = self._kept.get(textbook)
-        found, mark = await self._current(textbook, old.etag if old else "")
-        if found is None:
-            found = old.nodes if old else {}
+        told = await self._current(textbook, old.etag if old else "")
+        found = told.value if told.value is not None else old.nodes if old else {}
         if len(self._owner) + len(found) > MOST_CHAPTERS:
             raise Malformed(f"more than {MOST_CHAPTERS} chapters")
         self._owner |= dict.fromkeys(found, textbook)
-        tree = self._kept[textbook] = Tree(found, mark, time.monotonic())
+        tree = self._kept[textbook] = Tree(found, told.at, told.etag, time.monotonic())
         self._kept.move_to_end(textbook)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return tree
 
-    async def _current(self, textbook: str, etag: str) -> tuple[dict[str, Node] | None, str]:
+    async def _current(self, textbook: str, etag: str) -> Document[dict[str, Node]]:
+        at = self.mirrors.now()
         try:
-            document = await self.mirrors.read(
+            return await self.mirrors.read(
                 TREE.format(textbook), lambda raw: nodes(raw, textbook), self.options.load_within, etag=etag
             )
         except SourceError as error:
             if gone(error):
-                return {}, ""
+                return Document({}, at)
             raise
-        return document.value, document.etag

@@ -11,26 +11,26 @@ from __future__ import annotations
 import asyncio
 import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import orjson
 from yarl import URL
 
-from connectors.base import Capabilities, Connector, Identity, Offer, Tools, expect, only
+from connectors.base import Capabilities, Connector, Identity, Offer, Tools, expect, meets, narrowed, only
 from connectors.credentials import ClientCredentials
-from connectors.errors import Malformed, Refused, TimedOut, Unanswerable, Untrusted
+from connectors.deadline import in_time
+from connectors.errors import Malformed, Refused, Unanswerable, Untrusted
 from connectors.http import Reply, status_of
 from connectors.together import together
 from connectors.xapi.options import XapiOptions
 from connectors.xapi.words import VOIDED, Statement, Words, at, moment, text, voided_by
 from schema.model.record import Answer, Batch, Lookup, Record
 from schema.model.words import Kind
-
-T = TypeVar("T")
 
 CHINA = timezone(timedelta(hours=8))
 BODY = 32 * 1024 * 1024  # bytes of one page
@@ -79,7 +79,8 @@ class Xapi(Connector):
         """See Connector; the newest first, `Options.most` statements at most."""
         self.offer(lookup)
         until = asyncio.get_running_loop().time() + within
-        return await self._bounded(self._answer(lookup, until), within)
+        async with self._in_time(within):
+            return await self._answer(lookup, until)
 
     async def harvest(self, kind: Kind, checkpoint: str, within: float) -> AsyncIterator[Batch]:
         """Statements in the order they were stored; `deleted` holds those voided; checkpoint: a moment."""
@@ -89,7 +90,8 @@ class Xapi(Connector):
         url, seen = self._url, set[int]()
         while True:
             until = asyncio.get_running_loop().time() + within
-            page = await self._bounded(self._page(url, query, until), within)
+            async with self._in_time(within):
+                page = await self._page(url, query, until)
             checkpoint = _checkpoint(page, checkpoint)
             yield self._batch(page, checkpoint)
             if not page.more:
@@ -100,7 +102,8 @@ class Xapi(Connector):
     async def probe(self, within: float) -> None:
         """One statement: proves address and credentials."""
         until = asyncio.get_running_loop().time() + within
-        await self._bounded(self._page(self._url, {"limit": "1"}, until), within)
+        async with self._in_time(within):
+            await self._page(self._url, {"limit": "1"}, until)
 
     def _offer(self) -> Offer:
         options = self._options
@@ -115,12 +118,8 @@ class Xapi(Connector):
             fields -= {"class_key"}
         return Offer(fields, frozenset(by), batch=50, spans=True, harvest=True, fresh_for=30.0)
 
-    async def _bounded(self, work: Awaitable[T], within: float) -> T:
-        try:
-            async with asyncio.timeout(within):
-                return await work
-        except TimeoutError:
-            raise TimedOut(f"{self.identity.code}: no whole answer within {within:g} s") from None
+    def _in_time(self, within: float) -> AbstractAsyncContextManager[None]:
+        return in_time(within, f"{self.identity.code}: no whole answer")
 
     # Look-ups
 
@@ -135,7 +134,7 @@ class Xapi(Connector):
         records = [self._record(words, statement) for statement in self._valid(words, found)]
         kept = {record.key: record for record in records if self._holds(record, lookup)}
         newest = sorted(kept.values(), key=lambda record: (record.updated_at or "", record.key), reverse=True)
-        shown = tuple(_told(record, lookup.fields) for record in newest)
+        shown = tuple(narrowed(record, lookup.fields) for record in newest)
         return Answer(shown, None, more, words.remarks())
 
     async def _by_id(self, lookup: Lookup, until: float) -> list[Statement]:
@@ -221,9 +220,8 @@ class Xapi(Connector):
         return self.record(Kind.ACTIVITY_EVENT, self.key(own), own, values, updated_at=updated)
 
     def _holds(self, record: Record, lookup: Lookup) -> bool:
-        for name, values in lookup.where:
-            if (record.key if name == "key" else record.values.get(name)) not in values:
-                return False
+        if not meets(record.values, lookup.where, record.key):
+            return False
         when = moment(record.values.get("occurred_at"))
         since, until = bound(lookup.since), bound(lookup.until)
         if (since or until) and when is None:
@@ -245,7 +243,7 @@ class Xapi(Connector):
     def _batch(self, page: _Page, checkpoint: str) -> Batch:
         words = Words(self.identity, self._options)
         fields = self._capabilities.offers[Kind.ACTIVITY_EVENT].fields
-        records = [_told(self._record(words, one), fields) for one in self._valid(words, page.statements)]
+        records = [narrowed(self._record(words, one), fields) for one in self._valid(words, page.statements)]
         gone = dict.fromkeys(self.key(own) for one in page.statements if (own := voided_by(one)))
         return Batch(tuple(records), tuple(gone), checkpoint)
 
@@ -308,10 +306,3 @@ def _checkpoint(page: _Page, before: str) -> str:
         return before
     safe = min(last, page.consistent) if page.consistent else last
     return safe.astimezone(UTC).isoformat()
-
-
-def _told(record: Record, wanted: Iterable[str]) -> Record:
-    return Record(
-        record.kind, record.key, record.source, record.local_id, only(record.values, wanted),
-        record.fetched_at, record.updated_at,
-    )  # fmt: skip

@@ -6,17 +6,19 @@ a command needs them, so that `--help` is quick.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+# Plain help: typer's coloured one costs three times the start-up of everything else together.
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="融通：五级教育系统的 GraphQL 联邦中心 / a GraphQL hub for five levels of education systems.",
 )  # fmt: skip
-sources = typer.Typer(no_args_is_help=True, help="已接入的来源 / joined sources.")
+sources = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="已接入的来源 / joined sources.")
 app.add_typer(sources, name="sources")
 
 Config = Annotated[
@@ -27,16 +29,20 @@ Url = Annotated[
     str, typer.Option(envvar="RONGTONG_URL", help="运行中的中心的地址 / address of a running hub.")
 ]
 As = Annotated[str, typer.Option("--as", help="演示人物 / demo persona: teacher, pupil, guardian, officer …")]
+Demonstration = Annotated[Path, typer.Option(help="演示的状态目录 / the demonstration's folder.")]
 DEFAULT = Path("rongtong.toml")
+DEMO = Path(".rongtong/demo")
 LOCAL = "http://127.0.0.1:8000"
 
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(help="端口，0 由系统选 / port; 0: any.")] = 8000,
-    scale: Annotated[str, typer.Option(help="demo 或 city / demo or city.")] = "demo",
-    folder: Annotated[Path, typer.Option(help="状态目录 / state folder.")] = Path(".rongtong/demo"),
-    resources: Annotated[int | None, typer.Option(help="省级资源数 / resources of the province.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="端口，0 由系统选 / port; 0: any.")] = 8000,
+    scale: Annotated[Literal["demo", "city"], typer.Option(help="规模 / size of the country.")] = "demo",
+    folder: Annotated[Path, typer.Option(help="状态目录 / state folder.")] = DEMO,
+    resources: Annotated[
+        int | None, typer.Option(min=0, help="省级资源数 / resources of the province.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """启动演示：数据库、五级沙盒与中心 / start the database, the sandbox country and the hub."""
@@ -46,11 +52,11 @@ def demo(
 
 
 @app.command()
-def serve(config: Config = DEFAULT) -> None:
+def serve(config: Config = DEFAULT, as_json: Json = False) -> None:
     """按设置文件运行中心 / run the hub with a settings file."""
     from hub.cli.serve import run
 
-    run(config)
+    run(config, as_json)
 
 
 @app.command()
@@ -61,12 +67,13 @@ def query(
     persona: As = "",
     token: Annotated[str, typer.Option(envvar="RONGTONG_TOKEN", help="访问令牌 / access token.")] = "",
     provenance: Annotated[bool, typer.Option(help="附来源说明 / with provenance.")] = False,
+    folder: Demonstration = DEMO,
     as_json: Json = False,
 ) -> None:
     """向运行中的中心提问 / ask a running hub."""
     from hub.cli.query import run
 
-    run(file, variables, url, persona, token, provenance, as_json)
+    run(file, variables, url, persona, token, provenance, folder, as_json)
 
 
 @app.command()
@@ -108,9 +115,7 @@ def doctor(config: Config = DEFAULT, as_json: Json = False) -> None:
 @app.command()
 def token(
     persona: Annotated[str, typer.Option("--as", help="演示人物 / demo persona.")],
-    folder: Annotated[Path, typer.Option(help="演示的状态目录 / the demonstration's folder.")] = Path(
-        ".rongtong/demo"
-    ),
+    folder: Demonstration = DEMO,
     as_json: Json = False,
 ) -> None:
     """演示人物的令牌 / a token for a demo persona; development only."""
@@ -120,11 +125,12 @@ def token(
 
 
 @app.command()
-def sdl() -> None:
+def sdl(as_json: Json = False) -> None:
     """打印图的 SDL / print the graph's SDL."""
+    from hub.cli.say import dumps
     from schema.graph.build import sdl as text
 
-    sys.stdout.write(text())
+    sys.stdout.write(dumps({"sdl": text()}) + "\n" if as_json else text())
 
 
 @sources.command("list")
@@ -168,13 +174,15 @@ def sources_add(
 
 def main() -> None:
     """Console entry: known refusals become one line and exit code 1, never a traceback."""
-    from hub.cli.say import Refusal, refusal_of
-
     try:
         app()
-    except Refusal as refused:
-        refused.show()
+    except BrokenPipeError:
+        # Whoever read us has had enough; without this the interpreter complains once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except Exception as error:
+        from hub.cli.say import refusal_of
+
         found = refusal_of(error)
         if found is None:
             raise

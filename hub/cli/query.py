@@ -21,8 +21,9 @@ def text_of(file: str) -> str:
         return sys.stdin.read()
     try:
         return Path(file).read_text("utf-8")
-    except OSError as error:
-        raise Refusal(f"读不到 {file}：{error.strerror} / cannot read it", "NO_FILE") from None
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "不是 UTF-8 / not UTF-8"
+        raise Refusal(f"读不到 {file}：{cause} / cannot read it", "NO_FILE") from None
 
 
 def variables_of(text: str) -> dict[str, Any]:
@@ -37,13 +38,13 @@ def variables_of(text: str) -> dict[str, Any]:
 
 
 def run(
-    file: str, variables: str, url: str, persona: str, token: str, provenance: bool, as_json: bool
+    file: str, variables: str, url: str, persona: str, token: str, provenance: bool, folder: Path, as_json: bool
 ) -> None:
     """The command; exit code 1 when the answer has errors."""
     if persona and not token:
         from hub.cli.token import made
 
-        token = made(persona, Path(".rongtong/demo"))
+        token = made(persona, folder)
     body = {"query": text_of(file), "variables": variables_of(variables)}
     if provenance:
         body["extensions"] = {"provenance": True}
@@ -54,16 +55,32 @@ def run(
 
 
 async def _asked(url: str, body: dict[str, Any], token: str) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = {"Accept": "application/graphql-response+json, application/json;q=0.9"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     try:
         async with (
             aiohttp.ClientSession(trust_env=False) as session,
             session.post(url, json=body, headers=headers, timeout=aiohttp.ClientTimeout(total=60)) as reply,
         ):
-            answer = orjson.loads(await reply.content.read(LARGEST))
-    except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
+            answer = orjson.loads(await _whole(reply.content))
+    except (aiohttp.ClientError, aiohttp.InvalidURL, TimeoutError) as error:
         raise Refusal(
-            f"{url} 没有回答（{type(error).__name__}）；中心在运行吗？/ no answer: is the hub running?",
+            f"{url} 没有回答（{type(error).__name__}）：中心在运行吗？/ no answer: is the hub running?",
             "NO_HUB",
         ) from None
-    return answer if isinstance(answer, dict) else {"errors": [{"message": "not a GraphQL answer"}]}
+    except orjson.JSONDecodeError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise Refusal(f"{url} 的回答不是 GraphQL / it answers, but not with GraphQL: check --url", "NO_GRAPH")
+    return answer
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """The whole answer: one read gives no more than what has arrived."""
+    parts = bytearray()
+    async for part in content.iter_any():
+        parts += part
+        if len(parts) > LARGEST:
+            raise Refusal("回答过大 / the answer is larger than 64 MB", "TOO_LARGE")
+    return bytes(parts)

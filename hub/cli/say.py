@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+WIDE = 160
+"""Columns of a table that goes into a file or a pipe."""
 
 
 class Refusal(Exception):
@@ -17,19 +24,22 @@ class Refusal(Exception):
         self.code = code
 
     def show(self) -> NoReturn:
-        """Print to standard error and end."""
+        """Print and end: to standard output for scripts, to standard error for people."""
         if "--json" in sys.argv:
             print(dumps({"error": {"code": self.code, "message": str(self)}}))
         else:
-            print(f"✗ {self}  [{self.code}]", file=sys.stderr)
+            print(f"✗ {printable(str(self))}  [{self.code}]", file=sys.stderr)
         raise SystemExit(1)
 
 
 def refusal_of(error: Exception) -> Refusal | None:
     """The refusal that a known error is; None for a fault of ours, which keeps its traceback."""
     code = getattr(error, "code", None)
-    known = isinstance(code, str) or type(error).__name__ in ("PortTaken", "DemoFailed", "StorageDown")
-    return Refusal(str(error), code if isinstance(code, str) else type(error).__name__) if known else None
+    if isinstance(code, str):
+        return Refusal(str(error), code)
+    if isinstance(error, OSError) and error.filename:
+        return Refusal(f"{error.filename}：{error.strerror} / cannot be used", "FILE_UNUSABLE")
+    return None
 
 
 def dumps(value: Any) -> str:
@@ -42,19 +52,33 @@ def pretty(value: Any) -> str:
     return orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode()
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table for people; colours only on a terminal that wants them."""
+def printable(text: str) -> str:
+    """Text that cannot steer a terminal, wherever it came from."""
+    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
+
+
+def plain(text: str) -> Text:
+    """Text of a table's cell: brackets in it are brackets, not markup."""
+    from rich.text import Text
+
+    return Text(printable(text))
+
+
+def console() -> Console:
+    """Standard output; colours only on a terminal that wants them (NO_COLOR), wide where nobody looks."""
     from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table for people."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    shown = Table(title=title)
+    shown = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
     for column in columns:
         shown.add_column(column, overflow="fold")
     for row in rows:
-        shown.add_row(*row)
-    Console().print(shown)
-
-
-def out(value: Mapping[str, Any] | Sequence[Any], as_json: bool, otherwise: str = "") -> None:
-    """JSON for scripts, text for people."""
-    print(dumps(value) if as_json else otherwise or pretty(value))
+        shown.add_row(*map(plain, row))
+    console().print(shown)

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import contextlib
+import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from hub.app import build, create_app
-from hub.cli.listen import serving
+from hub.cli.ending import until_told
+from hub.cli.listen import bound, serving
 from hub.cli.parts import database
+from hub.cli.say import dumps
 from hub.settings import load
 
 
-def run(config: Path) -> None:
-    """The command."""
-    asyncio.run(_until_told(config))
+def run(config: Path, as_json: bool) -> None:
+    """The command: until SIGTERM or Ctrl-C."""
+    asyncio.run(until_told(_serving(config), lambda url: _ready(url, as_json)))
 
 
-async def _until_told(config: Path) -> None:
+@contextlib.asynccontextmanager
+async def _serving(config: Path) -> AsyncIterator[str]:
     loaded = load(config)
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    async with database(loaded) as uri:
-        hub = await build(loaded, mongo_uri=uri)
-        async with serving(create_app(hub), loaded.settings.server) as url:
-            print(f"融通已就绪 / Rongtong is ready: {url}/", flush=True)
-            await ended.wait()
+    server = loaded.settings.server
+    with contextlib.closing(bound(server)) as listening:
+        async with database(loaded) as uri:
+            app = create_app(await build(loaded, mongo_uri=uri))
+            async with serving(app, server, listening) as url:
+                yield url
+
+
+def _ready(url: str, as_json: bool) -> None:
+    told = {"pid": os.getpid(), "graph": f"{url}/graphql", "page": f"{url}/", "schema": f"{url}/schema.graphql"}
+    print(dumps(told) if as_json else f"融通已就绪 / Rongtong is ready: {url}/", flush=True)
