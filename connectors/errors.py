@@ -9,16 +9,20 @@
   x Malformed        ... at once; the owner of the source needs to hear of it
   x Unanswerable     ... at once; it was asked something it never offered (a fault of ours)
 
-Callers never read a message: the class says what to do, `code` says it to the client.
+Callers never read a message: the class says what to do, `code` and `public` say it to the client.
 """
 
 from __future__ import annotations
 
 
 class SourceError(Exception):
-    """A source did not give a usable answer; `detail` is for operators and holds no personal data."""
+    """A source did not give a usable answer.
+
+    `detail` is for operators and may name hosts and paths, but holds no personal data; `public` is for all.
+    """
 
     code = "SOURCE_UNAVAILABLE"
+    public = "暂时无法访问 / not available for now"
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -33,12 +37,14 @@ class TimedOut(Unavailable):
     """The deadline passed before a whole answer had arrived."""
 
     code = "SOURCE_TIMEOUT"
+    public = "没有在时限内回答 / no answer in time"
 
 
 class Overloaded(Unavailable):
     """The source asks for patience (429, 503 with Retry-After); `retry_after` in seconds."""
 
     code = "SOURCE_OVERLOADED"
+    public = "繁忙，请稍后再试 / busy, try again later"
 
     def __init__(self, detail: str, retry_after: float = 1.0) -> None:
         super().__init__(detail)
@@ -49,21 +55,25 @@ class Refused(SourceError):
     """The source answers, but not us: 401, 403, 404 of an endpoint, wrong credentials."""
 
     code = "SOURCE_REFUSED"
+    public = "拒绝了本中心的访问，需要双方管理员处理 / refuses this hub: for its and our operators"
 
 
 class Untrusted(Refused):
     """The address is outside the allowed networks, or its certificate does not hold."""
 
     code = "SOURCE_TLS"
+    public = "地址或证书不可信，未访问 / its address or certificate is not trusted"
 
 
 class Malformed(SourceError):
     """An answer that is none: not the promised format, too large, contradicting itself, or a 500."""
 
     code = "SOURCE_BAD_RESPONSE"
+    public = "回答了无法使用的内容，需要来源方处理 / gives unusable answers: for its operator"
 
 
 class Unanswerable(SourceError):
     """The look-up asks for a kind or filter that this source does not declare."""
 
     code = "SOURCE_CANNOT"
+    public = "不支持这样的查询 / cannot answer such a question"

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-class Flight(Generic[T]):
+class Flight:
     """Tasks under way, by name; `aclose` ends them all."""
 
     def __init__(self) -> None:
-        self._tasks: dict[str, asyncio.Task[T]] = {}
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
 
     def __contains__(self, name: str) -> bool:
         """Whether a task of that name is under way."""
         return name in self._tasks
 
-    def __getitem__(self, name: str) -> asyncio.Task[T]:
+    def __getitem__(self, name: str) -> asyncio.Task[Any]:
         """The task of that name; KeyError if none is under way."""
         return self._tasks[name]
 
@@ -42,7 +42,7 @@ class Flight(Generic[T]):
         task.add_done_callback(lambda _: self._land(held))
         return task
 
-    def _land(self, held: dict[str, asyncio.Task[T]]) -> None:
+    def _land(self, held: dict[str, asyncio.Task[Any]]) -> None:
         for name, task in held.items():
             del self._tasks[name]
             if not task.cancelled():

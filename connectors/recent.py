@@ -25,7 +25,7 @@ class Recent(Generic[T]):
     def __init__(self, size: int, life: float, flight: float = 30.0) -> None:
         self._size, self._life, self._longest = size, life, flight
         self._kept: OrderedDict[str, tuple[float, T]] = OrderedDict()
-        self._flight: Flight[Mapping[str, T]] = Flight()
+        self._flight = Flight()
 
     async def get(self, names: Iterable[str], make: Make[T], within: float) -> dict[str, T]:
         """The things of these names; those `make` does not return are absent. Raises what `make` raises."""
@@ -35,7 +35,7 @@ class Recent(Generic[T]):
         new = [name for name in missing if name not in self._flight]
         if new:
             self._flight.launch(new, self._made(new, make))
-        tasks = {self._flight[name] for name in missing}
+        tasks: set[asyncio.Task[Mapping[str, T]]] = {self._flight[name] for name in missing}
         async with in_time(within, "no answer"):
             for made in [await asyncio.shield(task) for task in tasks]:
                 found |= {name: made[name] for name in missing if name in made}

@@ -92,15 +92,13 @@ class Hub:
         )
 
     async def state(self) -> dict[str, str]:
-        """What `/readyz` tells: the hub can answer if it has a source or a memory of one."""
-        storage = "none"
+        """What `/readyz` tells: a hub with sources can answer, with a database or without."""
+        storage = "degraded"
         if self.mongo is not None:
-            try:
+            with contextlib.suppress(StorageError):
                 await self.mongo.ready()
                 storage = "ok"
-            except StorageError:
-                storage = "away"
-        return {"storage": storage, "sources": str(len(self.registry.joined))}
+        return {"storage": storage, "sources": "ok" if self.registry.joined else "down"}
 
     async def aclose(self) -> None:
         """Close in reverse of building."""
@@ -194,9 +192,9 @@ def create_app(hub: Hub, *, on_close: Callable[[], Awaitable[None]] | None = Non
             if on_close:
                 await on_close()
 
-    return Starlette(
-        routes=routes(endpoint, hub.state, sdl=sdl(), personas=_shown_personas(hub)), lifespan=lifespan
-    )
+    identity = hub.identity
+    personas = (lambda: _shown_personas(identity)) if identity else None
+    return Starlette(routes=routes(endpoint, hub.state, sdl=sdl(), personas=personas), lifespan=lifespan)
 
 
 def _identify(identity: DevelopmentIdentity | None) -> Callable[[Request], Awaitable[Viewer]]:
@@ -224,12 +222,9 @@ def _finish(context: Context, _result: ExecutionResult) -> dict[str, Any] | None
     return extensions(context, wanted=context.extras["provenance"])
 
 
-def _shown_personas(hub: Hub) -> Sequence[Mapping[str, str]] | None:
-    """What the query page offers to be: name, title in two languages, token; only with the identity."""
-    if hub.identity is None:
-        return None
-    identity = hub.identity
-    shown = []
+def _shown_personas(identity: DevelopmentIdentity) -> Sequence[Mapping[str, str]]:
+    """What the query page offers to be: name, title in two languages, a fresh token."""
+    shown: list[Mapping[str, str]] = []
     for name in identity.names:
         zh, en = TITLES.get(name, (name, name))
         shown.append({"name": name, "title_zh": zh, "title_en": en, "token": identity.token(name)})

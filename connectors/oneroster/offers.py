@@ -118,7 +118,7 @@ def _offer(kind: Kind) -> Offer:
     return Offer(
         fields=frozenset(ATTRIBUTES[kind]),
         by=frozenset(_BY[kind]),
-        batch=500,
+        batch=1_000,
         pages=kind in _LISTED,
         totals=kind in _LISTED,
         fresh_for=600.0 if kind in _LISTED else 300.0,

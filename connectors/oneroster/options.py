@@ -19,9 +19,10 @@ class OneRosterOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only
     `version` names the profile: paths and user shape of 1.2 or 1.1; `path` overrides the paths' beginning.
     `token_url`, `client_id`, `client_secret`, `scope`: OAuth 2 client credentials, none without `client_id`;
     the standard's own read-only scopes by default.
-    `ors`: terms that the server takes in one filter. `page_size`: records asked for at once; a server may
-    quietly give fewer. `most`: records one look-up returns at most. `user_school`: where a user's school
-    stands, for servers that leave `primaryOrg` out (`roles.org.sourcedId`).
+    `ors`: terms that the server takes in one filter, as far as a request line of 8 KB holds them.
+    `page_size`: records asked for at once; a server may quietly give fewer. `most`: records one look-up
+    returns at most. `user_school`: where a user's school stands, for servers that leave `primaryOrg` out
+    (`roles.org.sourcedId`).
     `index_for`: seconds for which the list of organisations is remembered, to translate references.
     `largest`: bytes of a bundle's files together.
     """
@@ -34,7 +35,7 @@ class OneRosterOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only
     client_id: str = ""
     client_secret: str = ""
     scope: str = ""
-    ors: int = 50
+    ors: int = 200
     page_size: int = 5_000
     most: int = 50_000
     user_school: str = ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -68,12 +68,10 @@ class Rest:
         """See Roster: as few requests as the server's filter takes, side by side."""
         if not ask.path:
             return await self._read(ask, until, remarks)
-        values = [value for value in ask.values if _QUOTABLE.fullmatch(value)]
-        if len(values) < len(ask.values):
+        safe = replace(ask, values=tuple(value for value in ask.values if _QUOTABLE.fullmatch(value)))
+        if len(safe.values) < len(ask.values):
             remarks.add("含引号等字符的标识未查询 / keys with quotes were not asked for")
-        parts = [
-            Ask(ask.collection, ask.wanted, ask.path, group) for group in batches(values, self._options.ors)
-        ]
+        parts = [replace(ask, values=group) for group in batches(safe, self._options.ors)]
         found = await together([partial(self._read, part, until, remarks) for part in parts])
         items = {item["sourcedId"]: item for part in found for item in part.items}
         kept = [items[own] for own in sorted(items)][: self._options.most]

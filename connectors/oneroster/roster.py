@@ -7,13 +7,14 @@ above; a server that ignores a filter must not widen an answer.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote
 
 Item = dict[str, Any]
 KINDS_OF_REMARK = 20
+LINE = 7_400  # characters of a filter: the whole line stays below the 8 KB that common servers take
 
 
 @dataclass
@@ -105,13 +106,13 @@ def sifted(items: Iterable[Any], ask: Ask, remarks: Remarks) -> list[Item]:
     return [kept[own] for own in sorted(kept)]
 
 
-def batches(values: Sequence[str], size: int, longest: int = 12_000) -> list[tuple[str, ...]]:
-    """Values in groups of at most `size`, whose filter takes about `longest` characters of a URL."""
+def batches(ask: Ask, size: int, longest: int = LINE) -> list[tuple[str, ...]]:
+    """The values of an ask in the fewest groups of at most `size`, whose filter fits into a request line."""
     groups: list[tuple[str, ...]] = []
     group: list[str] = []
     length = 0
-    for value in values:
-        room = len(quote(value)) + 60
+    for value in ask.values:
+        room = len(quote(f" OR {ask.path}='{value}'", safe=""))
         if group and (len(group) == size or length + room > longest):
             groups.append(tuple(group))
             group, length = [], 0

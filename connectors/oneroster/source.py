@@ -282,9 +282,8 @@ class OneRoster(Connector):
         values = words.guardianship(child, guardian)
         # Scope and filters need both ends, whatever was wanted.
         kept = only(values, question.fields | {"person_key", "guardian_key"})
-        own_key = self.key(own)
         return self.record(
-            question.kind, own_key, own, kept, updated_at=moment(child), fetched_at=question.at
+            question.kind, self.key(own), own, kept, updated_at=moment(child), fetched_at=question.at
         )
 
     # What references mean

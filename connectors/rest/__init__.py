@@ -1,7 +1,8 @@
 """Speaks a platform's own JSON over HTTP, described by a mapping file: endpoints, paging, filters, codes.
 
 Rule 1: no platform is known here; everything about it is declared data.
-Rule 2: a record is filtered here only where the platform cannot (match keys), beside a filter that it can.
+Rule 2: where the platform cannot filter (match keys), records are filtered here, beside a filter that it can;
+what it can is held against the records again, so that no platform can widen an answer.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from connectors.base import (
 from connectors.credentials import ClientCredentials
 from connectors.deadline import Left, deadline
 from connectors.errors import Malformed, Unanswerable
-from connectors.mapping import KindMapping, Reader, Remarks, load_mapping
+from connectors.mapping import KindMapping, Reader, Reading, Remarks, load_mapping
 from connectors.mapping.convert import CHINA
 from connectors.rest import walk
 from connectors.rest.asking import Asker, Params
@@ -112,6 +113,8 @@ class Rest(Connector):
         here = {name for name, _ in lookup.where if name in offered.filters and offered.filters[name].here}
         if here and here == {name for name, _ in lookup.where}:
             raise Unanswerable(f"{lookup.kind} by {', '.join(sorted(here))} needs another filter beside it")
+        if missing := set(offered.endpoint.needs) - {name for name, _ in lookup.where}:
+            raise Unanswerable(f"{lookup.kind} is asked for by {', '.join(sorted(missing))} only")
         asks = self._asks(offered, lookup)
         if lookup.page and len(asks) == 1 and not here and offered.endpoint.windows:
             return await self._window(offered, lookup, asks[0], lookup.page, left)
@@ -192,12 +195,18 @@ class Rest(Connector):
     def _records(
         self, offered: _Offered, lookup: Lookup, rows: list[Any], here: set[str]
     ) -> tuple[tuple[Record, ...], tuple[str, ...]]:
-        remarks, wanted = Remarks(lookup.kind), frozenset(lookup.fields) | here
-        conditions = [(name, held) for name, held in filters(lookup) if name in here]
+        where, remarks = filters(lookup), Remarks(lookup.kind)
+        ours = [one for one in where if one[0] in here]
+        theirs = [one for one in where if one[0] not in here]
+        wanted = frozenset(lookup.fields).union(name for name, _ in where)
         found: dict[str, Record] = {}
         for row in rows:
             reading = offered.reader(row, wanted, remarks)
-            if reading is not None and meets(reading.values, conditions):
+            if reading is None or not meets(reading.values, ours):
+                continue
+            if (name := _ignored(reading, theirs)) is not None:
+                remarks(name, "", "来源未按条件筛选 / the source ignored the filter")
+            else:
                 found.setdefault(reading.key, self.record(
                     lookup.kind, reading.key, reading.local_id, only(reading.values, lookup.fields),
                     updated_at=reading.updated_at,
@@ -238,6 +247,15 @@ class Rest(Connector):
         if endpoint.paging in ("page", "offset"):
             params[endpoint.page] = endpoint.first if endpoint.paging == "page" else 0
         await self._asker.sheet(endpoint, params, deadline(within))
+
+
+def _ignored(reading: Reading, where: Iterable[tuple[str, frozenset[str]]]) -> str | None:
+    """The filter that a record tells another value for; what it does not tell is believed of the source."""
+    for name, wanted in where:
+        told = name == "key" or name in reading.values
+        if told and not meets(reading.values, [(name, wanted)], reading.key):
+            return name
+    return None
 
 
 def _credentials(options: RestOptions, tools: Tools) -> ClientCredentials | None:

@@ -62,6 +62,7 @@ class Endpoint(Rule, frozen=True):
     `page`, `size`, `first`           names of the paging parameters (offset style: `page` is the offset),
                                       number of the first page; `largest` rows of a page
     `fixed`                           parameters sent always
+    `needs`                           our fields by which the source must be asked; without them it refuses
     `text`                            parameter of free-text search
     `since`, `until`, `moments`       parameters of a span and their strftime format, in China's time;
                                       `until_inclusive` where the source counts the last second in
@@ -82,6 +83,7 @@ class Endpoint(Rule, frozen=True):
     largest: Largest = 100
     fixed: dict[str, str] = msgspec.field(default_factory=dict)
     filters: dict[str, str | Filter] = msgspec.field(default_factory=dict)
+    needs: tuple[str, ...] = ()
     text: str | None = None
     since: str | None = None
     until: str | None = None
@@ -175,6 +177,9 @@ def _endpoint(at: tuple[str | int, ...], said: Endpoint) -> Iterator[Fault]:
         )
     if said.harvest and said.paging == "none":
         yield Fault((*at, "harvest"), "不分页的列表不能 harvest / no pages, no harvest", "去掉 / drop it")
+    for name in said.needs:
+        if name not in said.filters:
+            yield Fault((*at, "needs"), f"{name} 不是过滤项 / is no filter", nearest(name, said.filters))
     for name, asked_by in said.asked_by().items():
         if asked_by.here is bool(asked_by.to):
             yield Fault(

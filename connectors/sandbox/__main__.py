@@ -48,6 +48,13 @@ def _ready(**said: object) -> None:
     print(json.dumps({"ready": True, "pid": os.getpid(), **said}, ensure_ascii=False), flush=True)
 
 
+def _listen(ended: asyncio.Event) -> None:
+    """The end of our input is the end of who started us: said once, then it is not listened to any more."""
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        ended.set()
+
+
 def _tie_to_parent() -> None:
     """Linux then ends us together with who started us, even when we are frozen and cannot read our input."""
     if sys.platform == "linux":
@@ -59,9 +66,8 @@ async def _until_told(run: Callable[[asyncio.Event], asyncio.Future[None]]) -> N
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    loop.add_reader(sys.stdin.fileno(), lambda: os.read(sys.stdin.fileno(), 4096) or ended.set())
+    loop.add_reader(sys.stdin.fileno(), _listen, ended)
     await run(ended)
-    loop.remove_reader(sys.stdin.fileno())
 
 
 def main() -> None:

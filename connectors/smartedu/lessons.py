@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -55,7 +54,7 @@ class Lessons:
 
     mirrors: Mirrors
     options: SmartEduOptions
-    flight: Flight[Any]
+    flight: Flight
     _kept: OrderedDict[tuple[str, str], _List] = field(default_factory=OrderedDict, init=False)
     _known: OrderedDict[str, tuple[str, str]] = field(default_factory=OrderedDict, init=False)
 

@@ -52,7 +52,7 @@ class Pages:
     mirrors: Mirrors
     stores: Mirrors
     options: SmartEduOptions
-    flight: Flight[Any]
+    flight: Flight
     _kept: OrderedDict[str, Printed] = field(default_factory=OrderedDict, init=False)
 
     async def of(self, textbook: str) -> Printed:

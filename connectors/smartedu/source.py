@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from connectors.base import Capabilities, Connector, Identity, Offer, Tools, filters, meets, only, window
 from connectors.deadline import in_time
@@ -61,7 +61,7 @@ class SmartEdu(Connector):
 
     def __init__(self, identity: Identity, options: SmartEduOptions, tools: Tools) -> None:
         super().__init__(identity, options, tools)
-        self._flight: Flight[Any] = Flight()
+        self._flight = Flight()
         self._mirrors = Mirrors(tools.http, options.bases, tools.now)
         self._textbooks = Textbooks(self._mirrors, options, self._flight)
         self._trees = Trees(self._mirrors, self._textbooks, options, self._flight)

@@ -46,7 +46,7 @@ class Textbooks:
 
     mirrors: Mirrors
     options: SmartEduOptions
-    flight: Flight[Any]
+    flight: Flight
     _index: Index | None = field(default=None, init=False)
     _checked: float = field(default=0.0, init=False)
 

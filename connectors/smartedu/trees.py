@@ -97,7 +97,7 @@ class Trees:
     mirrors: Mirrors
     textbooks: Textbooks
     options: SmartEduOptions
-    flight: Flight[Any]
+    flight: Flight
     _kept: OrderedDict[str, Tree] = field(default_factory=OrderedDict, init=False)
     _owner: dict[str, str] = field(default_factory=dict, init=False)
     _swept: str = field(default="", init=False)

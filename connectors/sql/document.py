@@ -40,10 +40,10 @@ class SqlDocument(Document, frozen=True):
     `sums`    kind -> field -> fields that should add up to it; what does not is kept, with a warning
     """
 
-    joins: dict[str, dict[str, dict[str, str]]] = {}
-    lists: dict[str, ListRule] = {}
-    search: dict[str, list[str]] = {}
-    sums: dict[str, dict[str, list[str]]] = {}
+    joins: dict[str, dict[str, dict[str, str]]] = msgspec.field(default_factory=dict)
+    lists: dict[str, ListRule] = msgspec.field(default_factory=dict)
+    search: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    sums: dict[str, dict[str, list[str]]] = msgspec.field(default_factory=dict)
 
 
 def faults(document: SqlDocument) -> Iterator[Fault]:
@@ -65,11 +65,11 @@ def _kind(document: SqlDocument, kind: str, rule: KindRule) -> Iterator[Fault]:
     for name in (*([said] if isinstance(said, str) else said), *rule.only):
         yield from _column(document, rule.from_, name, at)
     for field, value in rule.fields.items():
-        name = field_rule(value).from_
-        if name in document.lists:
+        native = field_rule(value).from_
+        if native in document.lists:
             yield from _parts(field_rule(value), (*at, "fields", field, "fields"))
-        elif name is not None:
-            yield from _column(document, rule.from_, name, (*at, "fields", field))
+        elif native is not None:
+            yield from _column(document, rule.from_, native, (*at, "fields", field))
     sealed = [name for name in rule.by if name in rule.fields and field_rule(rule.fields[name]).seal]
     if sealed and "school_code" not in rule.by:
         cause = f"按 {sealed[0]} 查询须同时能按 school_code 查询 / asking by it needs school_code, too"
@@ -114,7 +114,9 @@ def _lists(document: SqlDocument) -> Iterator[Fault]:
 
 
 def _fields_named(document: SqlDocument) -> Iterator[Fault]:
-    named = [(("search", kind), kind, names) for kind, names in document.search.items()]
+    named: list[tuple[tuple[str, ...], str, list[str]]] = [
+        (("search", kind), kind, names) for kind, names in document.search.items()
+    ]
     named += [
         (("sums", kind, whole), kind, [whole, *parts])
         for kind, sums in document.sums.items()

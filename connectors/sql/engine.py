@@ -67,7 +67,8 @@ def parsed(text: str) -> URL:
         if url.drivername in ("postgresql", "postgres") and url.host and url.database and not url.query:
             return url
     raise ValueError(
-        "url 应为 postgresql://用户@主机:端口/库 或 sqlite:文件 / url is postgresql://user@host:port/name or sqlite:file"
+        "url 应为 postgresql://用户@主机:端口/库 或 sqlite:文件 / "
+        "url is postgresql://user@host:port/name or sqlite:file"
     )
 
 
@@ -77,7 +78,9 @@ def engine_for(options: SqlOptions, root: Path) -> AsyncEngine:
     if url.drivername == "sqlite":
         file = inside(root, url.database or "")
         address = f"sqlite+aiosqlite:///file:{file}?mode=ro&uri=true"
-        return create_async_engine(address, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": 5})
+        return create_async_engine(
+            address, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": 5}
+        )
     settings = {
         "default_transaction_read_only": "on",
         "application_name": "rongtong",
@@ -170,7 +173,9 @@ def sorted_out(error: BaseException) -> SourceError:
     lost = isinstance(error, OSError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
     kind = type(getattr(error, "orig", None) or error).__name__
     unreachable = lost or kind in ("InterfaceError", "ConnectionDoesNotExistError", "InternalClientError")
-    return Unavailable("the database cannot be reached") if unreachable else Malformed(f"{kind} from the driver")
+    if unreachable:
+        return Unavailable("the database cannot be reached")
+    return Malformed(f"{kind} from the driver")
 
 
 def _told(kind: type[SourceError], state: str) -> SourceError:

@@ -75,9 +75,13 @@ class Plan:
         place, _, name = native.rpartition(".")
         return self._tables[place or self.base].c[name]
 
-    def select(self, natives: Sequence[str], where: Iterable[ColumnElement[bool]], named: Iterable[str]) -> Select[Any]:
+    def select(
+        self, natives: Sequence[str], where: Iterable[ColumnElement[bool]], named: Iterable[str]
+    ) -> Select[Any]:
         """Columns `natives` where all holds, joined with the tables of natives and of the `named` columns."""
-        shown = [self.column(native).label(f"c{place}") for place, native in enumerate(natives)]
+        shown: list[ColumnElement[Any]] = [
+            self.column(native).label(f"c{place}") for place, native in enumerate(natives)
+        ]
         return select(*shown).select_from(self._from({*natives, *named})).where(*where, *self.always())
 
     def count(self, where: Iterable[ColumnElement[bool]], named: Iterable[str]) -> Select[Any]:

@@ -48,7 +48,7 @@ class _Ask:
 
 
 class Sql(Connector):
-    """One database behind one mapping file; raises `MappingRefused` or ValueError when built from a wrong one."""
+    """One database behind one mapping file; built from a wrong one: MappingRefused or ValueError."""
 
     protocol: ClassVar[str] = "sql"
     options: ClassVar[type[Options]] = SqlOptions
@@ -166,7 +166,9 @@ class Sql(Connector):
                 school = indexes.get(reading.values.get(SCHOOL, ""))
                 if school is not None and name in reading.values:
                     school.setdefault(reading.values[name], []).append(reading.local_id)
-            return {school: {key: tuple(ids) for key, ids in held.items()} for school, held in indexes.items()}
+            return {
+                school: {key: tuple(ids) for key, ids in held.items()} for school, held in indexes.items()
+            }
 
         return await asyncio.to_thread(sealed)
 
@@ -189,7 +191,8 @@ class Sql(Connector):
 
         def read() -> tuple[Record, ...]:
             readings = self._readings(plan, natives, fields, shown, remarks, lists)
-            return tuple(self._told(plan, one, lookup) for one in readings if meets(one.values, ask.after.items()))
+            held = (one for one in readings if meets(one.values, ask.after.items()))
+            return tuple(self._told(plan, one, lookup) for one in held)
 
         records = await asyncio.to_thread(read) if len(shown) > 200 else read()
         return Answer(records, total, len(found) > page.limit, remarks.lines())

@@ -85,8 +85,8 @@ class Tables(Connector):
             raise Unanswerable(f"{self.identity.code} cannot be harvested for {kind}")
         at = self.tools.now()
         index, name = await self._index(kind, within)
-        version, _, at = checkpoint.rpartition(":")
-        start = int(at) if version == name and at.isdigit() and len(at) < 10 else 0
+        version, _, place = checkpoint.rpartition(":")
+        start = int(place) if version == name and place.isdigit() and len(place) < 10 else 0
         total = len(index.readings)
         for first in range(start, total, STEP):
             places = range(first, min(first + STEP, total))

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ async def running(
     Without `folder` the state goes with the demonstration. Raises `FolderInUse`, `PortTaken`, `DemoFailed`.
     """
     async with contextlib.AsyncExitStack() as stack:
-        own = stack.enter_context(_folder()) if folder is None else folder.resolve()
+        own = stack.enter_context(_folder()) if folder is None else Path.cwd() / folder
         stack.enter_context(claimed(own))
         listening = bound(Server(port=port))
         stack.callback(listening.close)
@@ -144,7 +144,7 @@ async def running(
 
 
 @contextlib.contextmanager
-def _folder() -> Any:
+def _folder() -> Iterator[Path]:
     """A folder of its own for a demonstration that shall leave nothing."""
     own = Path(tempfile.mkdtemp(prefix="rongtong-demo-"))
     try:

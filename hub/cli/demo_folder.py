@@ -24,10 +24,10 @@ from hub.cli.say import dumps
 from hub.cli.twin_processes import DemoFailed, Twin
 
 LOCAL = "rongtong.local.toml"
-"""The settings file with everything filled in, there while the demonstration runs; it holds passwords: 0600."""
+"""The settings with everything filled in, while the demonstration runs; it holds passwords: 0600."""
 PERSONAS = Path(".rongtong", "personas.json")
 DATABASE = "mongo"
-ORPHANS_PATIENCE = 20.0
+ORPHANS_LOOKS, ORPHANS_PAUSE = 400, 0.05
 
 
 class FolderInUse(DemoFailed):
@@ -67,14 +67,15 @@ def claimed(folder: Path) -> Iterator[None]:
 async def deserted(folder: Path) -> AsyncIterator[int]:
     """Wait until what a killed demonstration has left behind is gone; yields the lock for our own twins."""
     with _opened(folder / DATABASE) as lock:
-        try:
-            async with asyncio.timeout(ORPHANS_PATIENCE):
-                while not _taken(lock):
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
+        for _ in range(ORPHANS_LOOKS):
+            if _taken(lock):
+                break
+            await asyncio.sleep(ORPHANS_PAUSE)
+        else:
             raise FolderInUse(
-                f"{folder} 里上次演示的进程还没有结束 / processes of the last demonstration there have not ended"
-            ) from None
+                f"{folder} 里上次演示的进程还没有结束；请停掉它们 / processes of the last "
+                f"demonstration there have not ended: stop them"
+            )
         yield lock
 
 

@@ -7,15 +7,30 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import aiohttp
 
 from hub.app import state_folder
-from hub.cli.listen import PortTaken, bound
+from hub.cli.listen import PortTaken, address, bound
 from hub.cli.parts import database
 from hub.cli.say import Refusal, dumps, table
 from hub.cli.sources import probed
-from hub.embedded import EmbeddedError
+from hub.embedded import EmbeddedError, FolderLocked
 from hub.mongo import Mongo, StorageError
-from hub.settings import Loaded, SettingsRefused, load
+from hub.settings import Loaded, Server, SettingsRefused, load
+
+ENOUGH_MB = 1024
+EARLIEST = 2025
+"""A clock before this year is wrong: this program is younger."""
+REMEDIES = {
+    "SOURCE_REFUSED": "检查凭据与地址 / check its credentials and address",
+    "SOURCE_TLS": "检查证书与 hub.allowed_networks / check its certificate, and hub.allowed_networks",
+    "SOURCE_TIMEOUT": "稍后再试，或放宽其 deadline / try again later, or give it a longer deadline",
+    "SOURCE_BAD_RESPONSE": "请其运营单位检查 / ask its operator: it answers, but not as its protocol says",
+}
+"""What to do, by the error's code."""
+USUAL_REMEDY = "它在运行吗？地址对吗？联系其运营单位 / is it up, is its address right? Ask its operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +42,16 @@ class Finding:
     seen: str
     remedy: str = ""
 
+    def told(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"what": self.what, "well": self.well, "seen": self.seen, "remedy": self.remedy}
+
 
 def run(config: Path, as_json: bool) -> None:
     """The command; exit code 1 if something is not well."""
     findings = asyncio.run(_examined(config))
     if as_json:
-        print(dumps([{name: getattr(one, name) for name in one.__slots__} for one in findings]))
+        print(dumps([one.told() for one in findings]))
     else:
         rows = [("✓" if one.well else "✗", one.what, one.seen, one.remedy) for one in findings]
         table("体检 / examination", ("", "项目", "所见", "办法"), rows)
@@ -44,44 +63,73 @@ async def _examined(config: Path) -> list[Finding]:
     try:
         loaded = load(config)
     except SettingsRefused as refused:
-        return [
-            Finding(
-                "设置 / settings", False, f"{refused.file}:{refused.line} {refused.cause}", refused.remedy
-            )
-        ]
-    found = [
-        Finding("设置 / settings", True, str(config)),
-        _clock(),
-        _disk(loaded),
-        _port(loaded),
-        await _database(loaded),
-    ]
+        return [_refused(refused)]
+    ours = await _is_ours(loaded.settings.server)
+    found = [Finding("设置 / settings", True, str(config)), _clock(), _disk(loaded)]
+    found += [_port(loaded.settings.server, ours), await _database(loaded, ours)]
     return found + await _sources(config)
 
 
+def _refused(refused: SettingsRefused) -> Finding:
+    return Finding("设置 / settings", False, f"{refused.file}:{refused.line} {refused.cause}", refused.remedy)
+
+
 def _clock() -> Finding:
-    well = 2025 <= time.gmtime().tm_year < 2100
-    return Finding("时钟 / clock", well, time.strftime("%FT%T%z"), "校准系统时间 / set the clock (NTP)")
+    well = time.gmtime().tm_year >= EARLIEST
+    return Finding(
+        "时钟 / clock", well, time.strftime("%FT%T%z"), "" if well else "校准系统时间 / set the clock (NTP)"
+    )
 
 
 def _disk(loaded: Loaded) -> Finding:
-    free = shutil.disk_usage(state_folder(loaded)).free // 2**20
-    return Finding("磁盘 / disk", free > 1024, f"{free} MB", "至少留 1 GB / leave at least 1 GB free")
+    try:
+        free = shutil.disk_usage(state_folder(loaded)).free // 2**20
+    except OSError as error:
+        return Finding(
+            "磁盘 / disk", False, f"{error.filename}: {error.strerror}",
+            "hub.state 须可写 / the folder hub.state must be writable",
+        )  # fmt: skip
+    well = free > ENOUGH_MB
+    return Finding(
+        "磁盘 / disk", well, f"{free} MB", "" if well else "至少留 1 GB / leave at least 1 GB free"
+    )
 
 
-def _port(loaded: Loaded) -> Finding:
-    server = loaded.settings.server
+async def _is_ours(server: Server) -> bool:
+    """Whether a hub of ours already listens there: it is alive and knows our words."""
+    if not server.port:
+        return False
+    url = address(server, server.port)
+    timeout = aiohttp.ClientTimeout(total=3)
+    try:
+        async with aiohttp.ClientSession(trust_env=False, timeout=timeout) as session:
+            async with session.get(f"{url}/livez") as alive:
+                well = alive.status == 200 and await alive.json() == {"status": "ok"}
+            question = {"query": "{ viewer { __typename } }"}
+            async with session.post(f"{url}/graphql", json=question) as graph:
+                answer = await graph.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return False
+    return well and answer == {"data": {"viewer": {"__typename": "Viewer"}}}
+
+
+def _port(server: Server, ours: bool) -> Finding:
+    if ours:
+        return Finding(
+            "端口 / port", True, f"{server.host}:{server.port} 本中心正在运行 / this hub is running there"
+        )
     try:
         bound(server).close()
     except PortTaken as taken:
         return Finding(
-            "端口 / port", False, str(taken), "换端口或停掉占用者 / another port, or stop what uses it"
-        )
-    return Finding("端口 / port", True, f"{server.host}:{server.port}")
+            "端口 / port", False, str(taken).partition("：")[0],
+            "换一个端口（server.port），或停掉占用它的程序 / another port, or stop what uses it",
+        )  # fmt: skip
+    return Finding("端口 / port", True, f"{server.host}:{server.port} 空闲 / free")
 
 
-async def _database(loaded: Loaded) -> Finding:
-    storage = loaded.settings.storage
+async def _database(loaded: Loaded, ours: bool) -> Finding:
+    what, storage = "数据库 / database", loaded.settings.storage
     try:
         async with database(loaded) as uri:
             mongo = Mongo.connect(uri, storage.database, storage.driver)
@@ -89,15 +137,27 @@ async def _database(loaded: Loaded) -> Finding:
                 await mongo.ready()
             finally:
                 await mongo.close()
-    except (Refusal, EmbeddedError, StorageError) as error:
-        return Finding("数据库 / database", False, str(error), "检查 storage.uri / check storage.uri")
-    return Finding("数据库 / database", True, "应答 / answers")
+    except FolderLocked as locked:
+        if ours:
+            return Finding(what, True, "由运行中的中心使用 / the running hub uses it")
+        return Finding(what, False, str(locked), "停掉占用它的进程 / stop the process that uses it")
+    except (EmbeddedError, Refusal) as error:
+        return Finding(what, False, str(error), "设置 storage.uri 或 MONGODB_URI / set one of them")
+    except StorageError as error:
+        return Finding(what, False, str(error), "它在运行吗？检查 storage.uri / is it up? Check storage.uri")
+    return Finding(what, True, "应答 / answers")
 
 
 async def _sources(config: Path) -> list[Finding]:
+    try:
+        states = await probed(config)
+    except SettingsRefused as refused:
+        return [_refused(refused)]
     return [
-        Finding(
-            f"来源 / source {code}", not said, said or "应答 / answers", "联系其运营单位 / ask its operator"
-        )
-        for code, said in (await probed(config)).items()
+        Finding(f"来源 / source {code}", not said, said or "应答 / answers", _remedy(said))
+        for code, said in states.items()
     ]
+
+
+def _remedy(said: str) -> str:
+    return REMEDIES.get(said.partition(":")[0], USUAL_REMEDY) if said else ""

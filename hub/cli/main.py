@@ -45,7 +45,7 @@ def demo(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """启动演示：数据库、五级沙盒与中心 / start the database, the sandbox country and the hub."""
+    """启动演示：数据库、五级沙盒与中心 / a database, a country, the hub."""
     from hub.cli.demo import run
 
     run(port=port, scale=scale, folder=folder, resources=resources, as_json=as_json)
@@ -83,7 +83,7 @@ def explain(
     config: Config = DEFAULT,
     as_json: Json = False,
 ) -> None:
-    """不提问，只说明会问谁、为何 / say which source would be asked for what, and why; nobody is asked."""
+    """只说明会问谁、为何，并不提问 / who would be asked, and why."""
     from hub.cli.explain import run
 
     run(file, variables, config, as_json)
@@ -98,7 +98,7 @@ def harvest(
     from_start: Annotated[bool, typer.Option(help="从头采集 / from the start.")] = False,
     as_json: Json = False,
 ) -> None:
-    """采集资源目录，可中断续采 / harvest resource metadata; resumes where it was interrupted."""
+    """采集资源目录，可中断续采 / harvest resource metadata, resumable."""
     from hub.cli.harvest import run
 
     run(source or [], config, from_start, as_json)
@@ -106,7 +106,7 @@ def harvest(
 
 @app.command()
 def doctor(config: Config = DEFAULT, as_json: Json = False) -> None:
-    """体检：时钟、磁盘、端口、数据库、来源，附办法 / check everything, with a fix for each finding."""
+    """体检，每项附办法 / look at everything, with a fix for each finding."""
     from hub.cli.doctor import run
 
     run(config, as_json)
@@ -167,7 +167,7 @@ def sources_add(
     as_json: Json = False,
 ) -> None:
     """接入来源：先试答，再写入 / join a source: tried first, written with --write."""
-    from hub.cli.sources import add
+    from hub.cli.join import add
 
     add(code, protocol, level, region, name, option or [], school, config, write, as_json)
 

@@ -38,7 +38,14 @@ def variables_of(text: str) -> dict[str, Any]:
 
 
 def run(
-    file: str, variables: str, url: str, persona: str, token: str, provenance: bool, folder: Path, as_json: bool
+    file: str,
+    variables: str,
+    url: str,
+    persona: str,
+    token: str,
+    provenance: bool,
+    folder: Path,
+    as_json: bool,
 ) -> None:
     """The command; exit code 1 when the answer has errors."""
     if persona and not token:

@@ -33,5 +33,10 @@ async def _serving(config: Path) -> AsyncIterator[str]:
 
 
 def _ready(url: str, as_json: bool) -> None:
-    told = {"pid": os.getpid(), "graph": f"{url}/graphql", "page": f"{url}/", "schema": f"{url}/schema.graphql"}
+    told = {
+        "pid": os.getpid(),
+        "graph": f"{url}/graphql",
+        "page": f"{url}/",
+        "schema": f"{url}/schema.graphql",
+    }
     print(dumps(told) if as_json else f"融通已就绪 / Rongtong is ready: {url}/", flush=True)

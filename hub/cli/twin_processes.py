@@ -50,7 +50,7 @@ class Twin:
 
 @dataclass(slots=True)
 class Twins:
-    """Starts twins in one folder; every one of them holds `lock` open, so that it is free when all are gone."""
+    """Starts twins in one folder; each holds `lock` open, so that it is free when all are gone."""
 
     folder: Path
     scale: str

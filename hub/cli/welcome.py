@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +15,7 @@ from hub.cli.demo_folder import LOCAL
 from hub.cli.say import console, plain
 from schema.model.codes import Level
 
+NAME = "rongtong"
 USUAL_PORT, USUAL_FOLDER = ":8000", Path(".rongtong/demo")
 
 
@@ -69,15 +72,22 @@ def _people(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return [(name, *TITLES.get(name, (name, name))) for name in told["tokens"]]
 
 
+def _program() -> str:
+    """How this person can start us: by name if it is on the path, else as they did."""
+    typed = sys.argv[0]
+    return typed if Path(typed).name == NAME and not shutil.which(NAME) else NAME
+
+
 def _commands(told: Mapping[str, Any], folder: Path) -> list[tuple[str, ...]]:
+    us = shlex.quote(_program())
     config = shlex.quote(str(folder / LOCAL))
     url = told["page"].rstrip("/")
     more = "" if url.endswith(USUAL_PORT) else f" --url {url}"
     more += "" if folder == USUAL_FOLDER else f" --folder {shlex.quote(str(folder))}"
     return [
-        ("提问 / ask", f"rongtong query q.graphql --as teacher{more}"),
-        ("会问谁 / who is asked", f"rongtong explain q.graphql -c {config}"),
-        ("探测来源 / probe", f"rongtong sources check -c {config}"),
-        ("采集目录 / harvest", f"rongtong harvest -c {config}"),
-        ("体检 / examine", f"rongtong doctor -c {config}"),
+        ("提问 / ask", f"{us} query q.graphql --as teacher{more}"),
+        ("会问谁 / who is asked", f"{us} explain q.graphql -c {config}"),
+        ("探测来源 / probe", f"{us} sources check -c {config}"),
+        ("采集目录 / harvest", f"{us} harvest -c {config}"),
+        ("体检 / examine", f"{us} doctor -c {config}"),
     ]

@@ -255,7 +255,8 @@ def _resting(health: Health) -> SourceError:
 
 
 def _silence(source: Joined, error: SourceError) -> Silence:
-    return Silence(source.face.code, source.face.level, error.code, error.detail)
+    _log.info("%s is silent: %s: %s", source.face.code, error.code, error.detail)
+    return Silence(source.face.code, source.face.level, error.code, error.public)
 
 
 def _heard(source: Joined, kept: Remembered[Answer | None]) -> Heard:

@@ -74,7 +74,10 @@ class SourceDirectory:
             path = Route(path.asked + later.asked, tuple(p for p in near.passed if p.source not in told))
         account = _account(path, heard)
         entities = self._entities(spec, heard)
-        return (entities[0] if entities else None), account
+        if not entities:
+            # A remembered copy is there only of what exists: of what is not shown it must not tell.
+            return None, replace(account, stale=())
+        return entities[0], account
 
     async def related(
         self,
@@ -178,27 +181,39 @@ class SourceDirectory:
         self, spec: WordSpec, path: Route, ask: Ask, by: frozenset[str], name: str, mark: Mark, first: int
     ) -> Found:
         """A page of things each source has of its own; read on while the viewer may see nothing of it."""
-        account, size, end = Account(), first, mark
+        sure = _open(spec) and all(_plain(spec, one) for one in by)
+        # Where things may be hidden, one more is looked for: what is left unread would tell of them.
+        seek = first if sure else first + 1
+        account, size, end = Account(), seek, mark
+        shown: list[Entity] = []
+        marks: list[Mark] = []
         for _ in range(ROUNDS):
             start = end
             heard = await self._all(path, spec, _paged(ask, start, size))
             account += _account(path, heard)
             pairs = list(zip(path.asked, heard, strict=True))
             rows = [_row(one, said, start) for one, said in pairs]
-            woven = weave(rows, start, first, lambda told: self._shown(spec, told, by=by))
+            woven = weave(rows, start, seek - len(shown), lambda told: self._shown(spec, told, by=by))
+            shown += woven.entities
+            marks += woven.marks
             left = woven.left or any(said.more and said.told and one.offer.pages for one, said in pairs)
             size, end = WINDOW, woven.end
-            if woven.entities or not left or not first or end == start:
+            if len(shown) >= seek or (sure and shown) or not left or end == start:
                 break
         missing = _missing(account)
         total = None
         if not (left or missing or mark.at or any(said.more for said in heard)):
-            total = len(woven.entities)
-        elif not missing and _open(spec) and all(_plain(spec, one) for one in by):
+            total = len(shown)
+        elif not missing and sure:
             total = _total(pairs, start)
         # Who falls silent in the middle of a list has more to say: the cursor goes on from there.
-        more = left or bool(mark.at and missing and woven.entities)
-        return Found(woven.entities, account, total, more, tuple(cursor(name, one) for one in woven.marks))
+        more = (
+            (left and (sure or len(shown) < seek))
+            or len(shown) > first
+            or bool(start.at and missing and shown)
+        )
+        cursors = tuple(cursor(name, one) for one in marks[:first])
+        return Found(tuple(shown[:first]), account, total, more, cursors)
 
     async def _whole(self, one: Asked, spec: WordSpec, question: Lookup) -> Heard:
         """All that a source tells to a question, further pages included where it has some."""
@@ -268,7 +283,9 @@ class SourceDirectory:
         What was found `by` a value that the viewer may not see is not shown: the filter would tell the value.
         """
         merged = merge(spec, told)
-        full = {**known, **merged.values}
+        # Whose a record is, the hub knows better than its source, which has a name of its own for the person.
+        whose = {name: known[name] for name in ("person_key", "class_keys") if name in known}
+        full = {**known, **merged.values, **whose}
         seen = reveal(self.viewer, spec, full, self.divisions.within, self.today)
         if seen is None:
             return None

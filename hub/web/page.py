@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -18,6 +18,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+Personas = Sequence[Mapping[str, str]] | Callable[[], Sequence[Mapping[str, str]]]
+"""Demo personas, or what makes them anew at each visit, for their tokens grow old."""
 
 PERSONAS_PATH = "/demo/personas.json"
 SECURITY_HEADERS = {
@@ -53,9 +56,9 @@ class _File:
     media_type: str
 
 
-def page_routes(personas: Sequence[Mapping[str, str]] | None = None) -> list[Route]:
+def page_routes(personas: Personas | None = None) -> list[Route]:
     """`/` (the page), `/static/...`, `/favicon.ico`, and, when `personas` are given (demo only),
-    `/demo/personas.json`: a list of {name, title_zh, title_en, token}."""
+    `/demo/personas.json`: a list of {name, title_zh, title_en, token}, as it is when asked for."""
     files = _files(resources.files("hub.web").joinpath("static"))
     page = _File(*_with_digests(files.pop("page.html"), files))
 
@@ -76,10 +79,10 @@ def page_routes(personas: Sequence[Mapping[str, str]] | None = None) -> list[Rou
     return routes if personas is None else [*routes, _personas_route(personas)]
 
 
-def _personas_route(personas: Sequence[Mapping[str, str]]) -> Route:
-    content = orjson.dumps([dict(each) for each in personas])
-
+def _personas_route(personas: Personas) -> Route:
     async def demo(request: Request) -> Response:
+        current = personas() if callable(personas) else personas
+        content = orjson.dumps([dict(each) for each in current])
         headers = SECURITY_HEADERS | {"Cache-Control": "no-store"}
         return Response(content, headers=headers, media_type="application/json")
 

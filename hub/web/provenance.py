@@ -18,7 +18,9 @@ def extensions(context: Context, *, wanted: bool) -> dict[str, Any] | None:
     if wanted:
         said["provenance"] = provenance(context.diary, context.sources, context.now.timestamp())
     if context.diary.account.silent:
-        said["silent"] = [_silent(context.diary, silence) for silence in context.diary.account.silent]
+        said["silent"] = [
+            _silent(context.diary, silence, context.sources) for silence in context.diary.account.silent
+        ]
     return said or None
 
 
@@ -57,9 +59,11 @@ def _named(code: str, sources: Sources) -> dict[str, str]:
     return {"code": code, "name": face.name, "level": face.level.value, "protocol": face.protocol}
 
 
-def _silent(diary: Diary, silence: Silence) -> dict[str, Any]:
+def _silent(diary: Diary, silence: Silence, sources: Sources) -> dict[str, Any]:
+    face = sources.face(silence.source)
     return {
         "source": silence.source,
+        "name": face.name if face else silence.source,
         "level": silence.level.value,
         "code": silence.code,
         "reason": silence.reason,

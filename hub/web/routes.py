@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from starlette.routing import BaseRoute, Route
 
 from hub.web.graphql import GraphQLEndpoint
-from hub.web.page import page_routes
+from hub.web.page import Personas, page_routes
 from hub.web.probes import Check, probe_routes
 from hub.web.sdl import sdl_route
 
@@ -18,7 +16,7 @@ def routes(
     *,
     sdl: str | None,
     page: bool = True,
-    personas: Sequence[Mapping[str, str]] | None = None,
+    personas: Personas | None = None,
 ) -> list[BaseRoute]:
     """`/graphql`, `/livez`, `/readyz`; `/schema.graphql` unless `sdl` is None; the query page at `/`
     unless `page` is false, with the demo `personas` (name, title_zh, title_en, token) if any.

@@ -17,7 +17,7 @@ from typing import Any
 from schema.model.codes import PersonRole
 from schema.model.privacy import Duty, PrivacyClass, masked
 from schema.model.viewer import Standing, Viewer
-from schema.model.words import FieldSpec, WordSpec
+from schema.model.words import FieldSpec, Kind, WordSpec
 
 SIGHT_FIELDS = frozenset(
     {"region_code", "school_code", "class_key", "class_keys", "person_key", "match_key", "guardian_key",
@@ -29,6 +29,12 @@ STAFF = frozenset(
     {PersonRole.TEACHER, PersonRole.STAFF, PersonRole.PRINCIPAL, PersonRole.RESEARCHER, PersonRole.ADMIN}
 )
 ADULT_ROLES = STAFF | {PersonRole.GUARDIAN}
+FOR_STAFF = frozenset({Kind.ACTIVITY_EVENT, Kind.SCHOOL_FACILITY})
+"""Words of a school whose internal fields are for staff alone, and not for its pupils and families."""
+MANAGING = frozenset({Duty.SCHOOL_MANAGEMENT})
+"""The one duty that concerns staff, and that opens what is personal and names no duty of its own."""
+OLDEST = 120
+"""Years beyond which a birth date is a placeholder, and the age unknown."""
 
 Within = Callable[[str, str], bool]
 """`within(code, scope)`: whether region `code` lies in region `scope`, or is it."""
@@ -62,14 +68,18 @@ def ties(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any], within: With
         return STRANGER
     bound = [s for s in viewer.standings if _covers(s, values, within)]
     classes = _classes(values)
-    taught = any(s.role is PersonRole.TEACHER and s.class_keys & classes for s in viewer.standings)
+    inside = any(s.role is PersonRole.TEACHER and s.class_keys & classes for s in viewer.standings)
+    taught = inside and not _adult(values)
     duties = {
         duty for s in bound for duty in s.duties if duty is not Duty.TEACHING and duty in viewer.purposes
     }
+    if spec.about_person and _adult(values):
+        duties &= MANAGING if at_work(values) else frozenset()
+    theirs = spec.kind not in FOR_STAFF and (not spec.about_person or at_work(values))
     return Ties(
         own=_own(viewer, spec, values),
-        belongs=(not spec.about_person or at_work(values)) and _belongs(viewer, values),
-        serves=taught or bool(bound),
+        belongs=theirs and _belongs(viewer, values),
+        serves=inside or bool(bound),
         duties=frozenset(duties | ({Duty.TEACHING} if taught else set())),
         taught=taught,
     )
@@ -82,7 +92,7 @@ def sight(privacy: PrivacyClass, duties: frozenset[Duty], tie: Ties, minor: bool
     if privacy is PrivacyClass.INTERNAL:
         return Sight.SHOWN if tie.serves or tie.belongs else Sight.HIDDEN
     if privacy is PrivacyClass.PERSONAL and not minor:
-        return Sight.SHOWN if tie.taught or (tie.serves and tie.duties) else Sight.HIDDEN
+        return Sight.SHOWN if tie.taught or (duties or MANAGING) & tie.duties else Sight.HIDDEN
     if not duties & tie.duties:
         return Sight.HIDDEN
     return Sight.SHOWN if tie.taught else Sight.MASKED
@@ -135,12 +145,20 @@ def is_minor(values: Mapping[str, Any], today: date) -> bool:
     born = values.get("birth_date")
     if isinstance(born, str) and len(born) >= 10:
         try:
-            year, month, day = int(born[:4]), int(born[5:7]), int(born[8:10])
+            day = date.fromisoformat(born[:10])
         except ValueError:
             return True
-        return (today.year - year - ((today.month, today.day) < (month, day))) < 14
+        if day.isoformat() != born[:10]:
+            return True
+        years = today.year - day.year - ((today.month, today.day) < (day.month, day.day))
+        return not 14 <= years <= OLDEST
+    return not _adult(values)
+
+
+def _adult(values: Mapping[str, Any]) -> bool:
+    """Whether all the roles told are an adult's; nobody's roles are no adult's."""
     roles = _roles(values)
-    return not roles or not roles <= ADULT_ROLES
+    return bool(roles) and roles <= ADULT_ROLES
 
 
 def _roles(values: Mapping[str, Any]) -> set[str]:
@@ -162,12 +180,20 @@ def _own(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any]) -> bool:
 def _belongs(viewer: Viewer, values: Mapping[str, Any]) -> bool:
     """Whether viewer or child belongs to the class or school itself."""
     classes = _classes(values)
-    if any(s.class_keys & classes for s in viewer.standings):
+    held = [s for s in viewer.standings if _member(viewer, s)]
+    if any(s.class_keys & classes for s in held):
         return True
     school = values.get("school_code")
     if classes and not at_work(values):
         return False
-    return bool(school) and any(s.school_code == school for s in viewer.standings)
+    return bool(school) and any(s.school_code == school for s in held)
+
+
+def _member(viewer: Viewer, standing: Standing) -> bool:
+    """Whether somebody of this standing is of a school at all: no passer-by, no guardian of nobody."""
+    if standing.role is PersonRole.GUARDIAN:
+        return bool(viewer.children_keys)
+    return standing.role is not PersonRole.PUBLIC
 
 
 def _covers(standing: Standing, values: Mapping[str, Any], within: Within) -> bool:

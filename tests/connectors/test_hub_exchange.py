@@ -22,7 +22,7 @@ from connectors.seal import Seal
 from schema.model.codes import Level
 from schema.model.record import Lookup, lookup
 from schema.model.words import Kind
-from tests.contracts.connector import WITHIN, ConnectorContract, Joined
+from tests.contracts.connector import WITHIN, ConnectorContract, HandClock, Joined
 
 SEAL = Seal(b"a key for matching in tests only")
 ACCOUNT = ("issuer", "subject", "user_identity", "school_code", "real_name", "match_key")
@@ -62,7 +62,7 @@ async def city(country: Country, profile: str = "camel", **settings: Any) -> Asy
         known = {"app_id": "DEMOAPP0001", "app_key": "DEMO-KEY-NOT-REAL", "sys_code": "371500"}
         options = HubExchangeOptions(base_url=server.url, profile=profile, **{**known, **settings})  # type: ignore[arg-type]
         identity = Identity("lc-exchange", Level.MUNICIPAL, "371500")
-        connector = HubExchange(identity, options, Tools(http, SEAL, now=settings.get("now", _now)))
+        connector = HubExchange(identity, options, Tools(http, SEAL, now=HandClock()))
         yield City(connector, country, server, app.state.gateway, stack)
         await connector.aclose()
 

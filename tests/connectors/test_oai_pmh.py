@@ -32,7 +32,7 @@ from connectors.seal import Seal
 from schema.model.codes import Level
 from schema.model.record import Batch, Page, lookup
 from schema.model.words import Kind
-from tests.contracts.connector import WITHIN, ConnectorContract, Joined
+from tests.contracts.connector import WITHIN, ConnectorContract, HandClock, Joined
 
 COUNTRY = Country(today=date(2026, 10, 15))
 ROWS = COUNTRY.resources("PROVINCIAL")
@@ -56,7 +56,7 @@ class Setting:
 async def joined_to(site: Starlette, identity: Identity = PROVINCE, **options: Any) -> AsyncIterator[Setting]:
     async with served(site) as up, Http(allowed=["127.0.0.0/8"]) as http:
         settings = OaiPmhOptions(base_url=f"{up.url}/oai", **{"sets": SETS, **options})
-        source = OaiPmh(identity, settings, Tools(http, Seal(b"k" * 32)))
+        source = OaiPmh(identity, settings, Tools(http, Seal(b"k" * 32), now=HandClock()))
         try:
             yield Setting(source, up, site.state)
         finally:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -18,6 +19,7 @@ from connectors.errors import Malformed, Refused, Unanswerable, Unavailable
 from connectors.http import Http, Reply
 from connectors.oneroster import OneRoster, OneRosterOptions
 from connectors.oneroster.offers import ATTRIBUTES
+from connectors.oneroster.roster import Ask, batches
 from connectors.sandbox.country import Country
 from connectors.sandbox.frame import Served, served
 from connectors.sandbox.oneroster import CLIENT_ID, CLIENT_SECRET, Terms, app, write_bundle
@@ -25,7 +27,7 @@ from connectors.seal import Seal
 from schema.model.codes import Level
 from schema.model.record import Answer, Lookup, Page, Record, lookup
 from schema.model.words import Kind
-from tests.contracts.connector import ConnectorContract, Joined
+from tests.contracts.connector import ConnectorContract, HandClock, Joined
 
 COUNTY = "371502"
 COUNTRY = Country(today=date(2026, 11, 20))
@@ -70,7 +72,7 @@ def options(url: str, **more: Any) -> OneRosterOptions:
 async def county(terms: Terms | None = None, **more: Any) -> AsyncIterator[tuple[OneRoster, Served]]:
     """A county's roster, joined over a socket."""
     async with served(app(COUNTRY, unit=COUNTY, terms=terms)) as twin, Http(["127.0.0.0/8"]) as http:
-        roster = OneRoster(identity(), options(twin.url, **more), Tools(http, SEAL))
+        roster = OneRoster(identity(), options(twin.url, **more), Tools(http, SEAL, now=HandClock()))
         yield roster, twin
         await roster.aclose()
 
@@ -93,7 +95,7 @@ class TestCountyOverRest(ConnectorContract):
                 if mode == "dead":
                     await http.aclose()
 
-            roster = OneRoster(identity(), options(twin.url), Tools(http, SEAL))
+            roster = OneRoster(identity(), options(twin.url), Tools(http, SEAL, now=HandClock()))
             yield Joined(
                 roster, questions(roster.identity.code), break_with, calls=lambda: twin.frame.calls.total()
             )
@@ -115,7 +117,9 @@ class TestCountyAsBundle(ConnectorContract):
         async with Http() as http:
             code = "c371502-bundle"
             roster = OneRoster(
-                identity(code), OneRosterOptions(bundle="roster.zip"), Tools(http, SEAL, tmp_path)
+                identity(code),
+                OneRosterOptions(bundle="roster.zip"),
+                Tools(http, SEAL, tmp_path, HandClock()),
             )
             yield Joined(roster, questions(code), break_with, frozenset({"garbage", "html", "dead"}))
             await roster.aclose()
@@ -214,11 +218,11 @@ async def test_classes_of_many_schools_are_one_request_and_one_for_what_referenc
     assert calls == {"token": 1, "orgs": 1, "classes": 2}
 
 
-async def test_500_people_are_ten_requests_and_no_more_is_asked_than_wanted() -> None:
+async def test_500_people_are_ten_requests_of_a_server_that_takes_fifty_terms() -> None:
     own = [pupil.id for group in COUNTRY.classes(COUNTRY.schools[0]) for pupil in COUNTRY.pupils(group)]
     own += [person.id for school in COUNTRY.schools_of(COUNTY) for person in COUNTRY.teachers(school)]
     own += [f"u-1-1-{seat}" for seat in range(15)] + [f"nobody-{n}" for n in range(500)]
-    async with county() as (roster, twin):
+    async with county(ors=50) as (roster, twin):
         found = await roster.look_up(people(*own[:500]), WITHIN)
         known = [one for one in own[:500] if COUNTRY.person(one)]
         assert sorted(of(found)) == sorted(known)
@@ -434,3 +438,89 @@ async def test_a_packed_bomb_is_not_unpacked(tmp_path: Path) -> None:
     async with bundled(tmp_path, "roster.zip", largest=1_000_000) as roster:
         with pytest.raises(Malformed, match="larger"):
             await roster.look_up(people(PUPIL), WITHIN)
+
+
+# How often it asks
+
+
+SIGHT = ("display_name", "birth_date", "class_keys", "match_key", "school_code")
+
+
+def asked(twin: Served) -> dict[str, int]:
+    """Requests by collection since the count was last taken."""
+    found = {path.rsplit("/", 1)[-1]: number for path, number in twin.frame.calls.items()}
+    twin.frame.calls.clear()
+    return found
+
+
+async def test_a_thousand_people_are_three_collections_in_as_few_requests_as_lines_hold_keys() -> None:
+    async with county() as (roster, twin):
+        await roster.look_up(people(PUPIL, fields=["school_code"]), WITHIN)
+        groups = [group for school in COUNTRY.schools_of(COUNTY) for group in COUNTRY.classes(school)]
+        pupils = [pupil for group in groups for pupil in COUNTRY.pupils(group)]
+        keys = [pupil.id for pupil in pupils[:700]] + [f"nobody-{n}" for n in range(300)]
+        asked(twin)
+        answer = await roster.look_up(people(*keys, fields=SIGHT), WITHIN)
+        assert len(answer.records) == min(len(pupils), 700)
+        counts = asked(twin)
+        assert counts.keys() == {"users", "enrollments", "demographics"}
+        assert max(counts.values()) <= 7, counts
+        await roster.look_up(people(*keys[:100], fields=SIGHT), WITHIN)
+        assert asked(twin) == {"users": 1, "enrollments": 1, "demographics": 1}
+
+
+async def test_a_filter_of_long_keys_stays_below_the_line_that_servers_refuse() -> None:
+    own = tuple(f"{n:08d}-{'f' * 27}" for n in range(1000))
+    ask = Ask("users", frozenset(), "primaryOrg.sourcedId", own)
+    groups = batches(ask, 200)
+    assert [value for group in groups for value in group] == list(ask.values)
+    lines = [quote(" OR ".join(f"{ask.path}='{value}'" for value in group), safe="") for group in groups]
+    assert max(map(len, lines)) < 7_500
+    assert len(groups) == 10
+
+
+async def test_classes_of_forty_schools_and_members_of_many_classes_take_few_requests() -> None:
+    async with served(app(COUNTRY, units=[COUNTY])) as twin, Http(["127.0.0.0/8"]) as http:
+        roster = OneRoster(identity(), options(f"{twin.url}/{COUNTY}"), Tools(http, SEAL))
+        codes = [school.code for school in COUNTRY.schools[:40]]
+        fields = ["name", "grade_code", "school_code", "homeroom_teacher_key", "student_count"]
+        classes = await roster.look_up(lookup(Kind.CLASS_GROUP, fields, {"school_code": codes}), WITHIN)
+        assert asked(twin) == {"token": 1, "orgs": 1, "classes": 1, "enrollments": 1}
+        keys = [record.key for record in classes.records]
+        keys += [f"c371502-roster:c-none-{n}" for n in range(250 - len(keys))]
+        members = await roster.look_up(
+            lookup(Kind.ENROLLMENT, ["person_key", "role"], {"class_key": keys[:250]}), WITHIN
+        )
+        assert len(members.records) > 500
+        assert asked(twin) == {"enrollments": 2}
+        await roster.aclose()
+
+
+# How old it is
+
+
+async def test_a_place_told_from_memory_makes_a_person_as_old_as_the_list_of_organisations() -> None:
+    async with county() as (roster, _):
+        clock = roster.tools.now
+        assert isinstance(clock, HandClock)
+        await roster.look_up(people(PUPIL, fields=["school_code"]), WITHIN)
+        read = clock()
+        clock.ahead += 50.0
+        placed = await roster.look_up(people(PUPIL, fields=["display_name", "school_code"]), WITHIN)
+        named = await roster.look_up(people(PUPIL, fields=["display_name"]), WITHIN)
+        assert placed.records[0].fetched_at <= read
+        assert named.records[0].fetched_at >= read + 49.0
+
+
+async def test_a_bundle_is_as_fresh_as_the_last_look_at_its_files(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "roster.zip", COUNTRY, COUNTY)
+    async with Http() as http:
+        clock = HandClock()
+        settings = OneRosterOptions(bundle="roster.zip")
+        roster = OneRoster(identity(), settings, Tools(http, SEAL, tmp_path, clock))
+        await roster.look_up(people(PUPIL), WITHIN)
+        clock.ahead += 50.0
+        before = clock()
+        (again,) = (await roster.look_up(people(PUPIL), WITHIN)).records
+        assert again.fetched_at >= before
+        await roster.aclose()

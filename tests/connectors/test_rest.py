@@ -28,7 +28,7 @@ from connectors.seal import Seal
 from schema.model.codes import Level
 from schema.model.record import Lookup, Page, lookup
 from schema.model.words import Kind
-from tests.contracts.connector import ConnectorContract, Joined
+from tests.contracts.connector import ConnectorContract, HandClock, Joined
 
 DEMO = Path(__file__).parents[2] / "docker" / "demo"
 SEAL = Seal(b"a key of the hub, for tests only!")
@@ -52,7 +52,7 @@ def joined_to(twin: Served, http: Http, **other: str) -> Rest:
         "base_url": twin.url, "mapping": "lc-platform.toml", "token_url": f"{twin.url}/oauth/token",
         "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, **other,
     }  # fmt: skip
-    return Rest(CITY, RestOptions(**options), Tools(http, SEAL, DEMO))
+    return Rest(CITY, RestOptions(**options), Tools(http, SEAL, DEMO, HandClock()))
 
 
 def questions(country: Country) -> list[Lookup]:
@@ -302,3 +302,29 @@ def test_a_mapping_outside_the_configuration_folder_is_not_read(tmp_path: Path) 
         Rest(
             CITY, RestOptions(base_url="http://127.0.0.1", mapping="../m.toml"), Tools(Http(), SEAL, tmp_path)
         )
+
+
+async def test_what_a_platform_wants_to_be_asked_by_is_declared_and_never_forgotten(
+    country: Country, tmp_path: Path
+) -> None:
+    async with platform(country) as (rest, twin):
+        before = twin.frame.calls.total()
+        with pytest.raises(Unanswerable, match="school_code"):
+            await rest.look_up(lookup(Kind.LEARNING_SPACE, ["opened_on"]), WITHIN)
+        assert twin.frame.calls.total() == before
+    said = (DEMO / "lc-platform.toml").read_text("utf-8")
+    wrong = said.replace('needs = ["school_code"]', 'needs = ["school_cod"]')
+    (tmp_path / "m.toml").write_text(wrong, "utf-8")
+    with pytest.raises(MappingRefused, match="school_code"):
+        Rest(CITY, RestOptions(base_url="http://127.0.0.1", mapping="m.toml"), Tools(Http(), SEAL, tmp_path))
+
+
+async def test_a_filter_that_the_platform_ignores_widens_nothing_and_is_remarked(country: Country) -> None:
+    async with platform(country) as (rest, _):
+        some = lookup(Kind.RESOURCE, ["title", "subject_code"], {"subject_code": ["MATH"]}, page=Page(0, 3))
+        own = [record.key for record in (await rest.look_up(some, WITHIN)).records]
+        # Where ids are given, the platform looks at nothing else.
+        both = lookup(Kind.RESOURCE, ["title"], {"key": own, "subject_code": ["CHINESE"]})
+        answer = await rest.look_up(both, WITHIN)
+        assert answer.records == ()
+        assert any("ignored" in remark for remark in answer.remarks)

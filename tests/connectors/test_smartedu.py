@@ -28,7 +28,7 @@ from connectors.smartedu.trees import nodes
 from schema.model.codes import Level
 from schema.model.record import Batch, Page, lookup
 from schema.model.words import Kind
-from tests.contracts.connector import WITHIN, ConnectorContract, Joined
+from tests.contracts.connector import WITHIN, ConnectorContract, HandClock, Joined
 
 COUNTRY = Country(today=date(2026, 10, 15))
 BOOK = COUNTRY.focus_textbook
@@ -56,7 +56,7 @@ async def setting(
     site = twin.app(country, part_size=part_size, compound_books=True)
     async with served(site) as up, Http(allowed=["127.0.0.0/8"]) as http:
         bases = tuple(f"{up.url}/{mirror}" for mirror in twin.MIRRORS)
-        tools = Tools(http, Seal(b"k" * 32))
+        tools = Tools(http, Seal(b"k" * 32), now=HandClock())
         identity = Identity("smartedu", Level.NATIONAL, "000000")
         source = SmartEdu(identity, SmartEduOptions(bases=bases, **options), tools)
         try:
@@ -159,6 +159,27 @@ async def test_a_catalogue_due_for_a_check_is_read_again_only_when_its_version_c
         here.state.version += 1
         await here.source.look_up(question, WITHIN)
         assert (here.asked("tch_material/version"), here.asked("part_100")) == (3, 2)
+
+
+async def test_what_is_found_unchanged_is_as_fresh_as_that_and_what_is_remembered_is_not() -> None:
+    questions = [
+        lookup(Kind.TEXTBOOK, ["title"], {"key": [BOOK.id]}),
+        lookup(Kind.CHAPTER, ["title"], {"textbook_key": [BOOK.id]}),
+        lookup(Kind.RESOURCE, ["title"], {"textbook_key": [BOOK.id]}),
+    ]
+    for recheck in (0.0, 600.0):
+        async with setting(recheck=recheck) as here:
+            clock = here.source.tools.now
+            assert isinstance(clock, HandClock)
+            for question in questions:
+                await here.source.look_up(question, WITHIN)
+            read = clock()
+            clock.ahead += 50.0
+            for question in questions:
+                told = (await here.source.look_up(question, WITHIN)).records
+                ages = [one.fetched_at - read for one in told]
+                assert ages
+                assert min(ages) > 49.0 if recheck == 0.0 else max(ages) <= 0.0
 
 
 async def test_chapters_stand_where_the_book_puts_them_with_their_printed_pages(country: Setting) -> None:

@@ -1,4 +1,4 @@
-"""The SQL tongue against a real PostgreSQL and a SQLite file: the contract, push-down, read-only, sealed numbers."""
+"""The SQL tongue on a real PostgreSQL and a SQLite file: contract, push-down, read-only, sealed numbers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from connectors.sql import Sql, SqlOptions
 from schema.model.codes import Level
 from schema.model.record import Lookup, Page, lookup
 from schema.model.words import Kind
-from tests.contracts.connector import WITHIN, ConnectorContract, Joined
+from tests.contracts.connector import WITHIN, ConnectorContract, HandClock, Joined
 
 SEAL = Seal(b"a key for matching in tests only")
 MAPPING = Path(__file__).parents[2] / "docker" / "demo" / "sd-data.toml"
@@ -80,8 +80,10 @@ async def asked(province: Province, dialect: str, **settings: Any) -> AsyncItera
     url = province.centre.url if dialect == "postgresql" else "sqlite:sd-data.db"
     known = {"url": url, "mapping": "sd-data.toml", "password_secret": province.centre.password}
     async with Http() as http:
-        tools = Tools(http, SEAL, root=province.folder)
-        connector = Sql(Identity("sd-data", Level.PROVINCIAL, "370000"), SqlOptions(**{**known, **settings}), tools)
+        tools = Tools(http, SEAL, province.folder, HandClock())
+        connector = Sql(
+            Identity("sd-data", Level.PROVINCIAL, "370000"), SqlOptions(**{**known, **settings}), tools
+        )
         found = Asked(connector)
 
         def note(*event_of: Any) -> None:
@@ -106,7 +108,9 @@ def questions(province: Province) -> list[Lookup]:
         lookup(Kind.SCHOOL, ["name", "region_code"], {"region_code": [pupil.unit_code]}),
         lookup(Kind.STUDENT_ROLL, ROLL, {"match_key": [match], "school_code": [code]}),
         lookup(Kind.GUARDIANSHIP, ["relation_code"], {"match_key": [match], "school_code": [code]}),
-        lookup(Kind.STUDENT_ROLL, ROLL, {"school_code": [school.code for school in province.country.schools[:4]]}),
+        lookup(
+            Kind.STUDENT_ROLL, ROLL, {"school_code": [school.code for school in province.country.schools[:4]]}
+        ),
         lookup(Kind.SCHOOL, ["name"], {"key": [code]}),
         lookup(Kind.STATISTICS, ["schools"], {"region_code": ["370000", "371500"]}),
         lookup(Kind.STATISTICS, ["schools"], {"stage": ["HIGHER"], "school_year": ["2018-2019"]}),
@@ -181,7 +185,9 @@ async def test_a_table_is_joined_only_for_its_own_columns(centre: Asked, provinc
     assert '"HKDZ"' not in joined
 
 
-async def test_pupils_of_forty_schools_are_matched_by_two_statements(centre: Asked, province: Province) -> None:
+async def test_pupils_of_forty_schools_are_matched_by_two_statements(
+    centre: Asked, province: Province
+) -> None:
     schools = list(province.country.schools[:40])
     pupils = [province.country.pupils(province.country.classes(school)[0])[3] for school in schools]
     where = {
@@ -203,7 +209,9 @@ async def test_many_who_ask_at_once_read_a_schools_numbers_once(centre: Asked, p
     assert sum("XJH" in said and "ORDER BY" not in said for said in centre.statements) == 1
 
 
-async def test_a_pupil_who_moved_is_still_on_the_roll_of_the_old_school(centre: Asked, province: Province) -> None:
+async def test_a_pupil_who_moved_is_still_on_the_roll_of_the_old_school(
+    centre: Asked, province: Province
+) -> None:
     moved = province.country.person(province.country.oddities()["moved"][0])
     assert moved is not None
     assert moved.roll_school_code != moved.school_code
@@ -216,7 +224,9 @@ async def test_a_pupil_who_moved_is_still_on_the_roll_of_the_old_school(centre: 
     assert new.records == ()
 
 
-async def test_the_provinces_relation_codes_become_those_of_the_standard(centre: Asked, province: Province) -> None:
+async def test_the_provinces_relation_codes_become_those_of_the_standard(
+    centre: Asked, province: Province
+) -> None:
     pupil = province.pupil()
     where = {"match_key": [SEAL.match_key(pupil.roll_no)], "school_code": [pupil.school_code]}
     answer = await centre.ask(
@@ -229,12 +239,17 @@ async def test_the_provinces_relation_codes_become_those_of_the_standard(centre:
 
 async def test_what_does_not_add_up_is_kept_as_printed_with_a_warning(centre: Asked) -> None:
     fields = ("schools", "public_schools", "private_schools", "warnings", "stage")
-    answer = await centre.ask(Kind.STATISTICS, fields, {"region_code": ["370000"], "school_year": ["2018-2019"]})
+    answer = await centre.ask(
+        Kind.STATISTICS, fields, {"region_code": ["370000"], "school_year": ["2018-2019"]}
+    )
     (total,) = [one for one in answer.records if "stage" not in one.values]
     assert total.values["schools"] == 34285
     assert "34,285" in total.values["warnings"][0]
     assert "34,283" in total.values["warnings"][0]
-    assert sorted(one.values["stage"] for one in answer.records if one is not total) == ["HIGHER", "PRESCHOOL"]
+    assert sorted(one.values["stage"] for one in answer.records if one is not total) == [
+        "HIGHER",
+        "PRESCHOOL",
+    ]
     city = await centre.ask(Kind.STATISTICS, fields, {"region_code": ["371500"]})
     assert [one.values.get("warnings") for one in city.records] == [None]
 
@@ -262,7 +277,7 @@ async def test_what_is_searched_for_is_text_and_never_a_pattern(centre: Asked, h
 
 
 async def test_values_are_bound_and_never_part_of_a_statement(centre: Asked) -> None:
-    await centre.ask(Kind.SCHOOL, ("name",), {"region_code": ["'; DROP TABLE \"JCXX0101\" --"]})
+    await centre.ask(Kind.SCHOOL, ("name",), {"region_code": ['\'; DROP TABLE "JCXX0101" --']})
     assert "DROP" not in "".join(centre.statements)
     assert (await centre.ask(Kind.SCHOOL, ("name",), {}, page=Page(0, 1))).total == 44
 
@@ -280,7 +295,10 @@ async def test_a_statement_is_ended_at_the_server_with_its_look_up(province: Pro
             async with found.connector._door.reading(0.2) as connection:
                 await connection.execute(text("SELECT pg_sleep(60)"))
         async with found.connector._door.reading(WITHIN) as connection:
-            still = text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()")
+            still = text(
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' "
+                "AND state = 'active' AND pid <> pg_backend_pid()"
+            )
             assert (await connection.execute(still)).scalar_one() == 0
 
 
@@ -297,7 +315,8 @@ async def test_wrong_credentials_are_refused_and_no_password_is_told(province: P
     async with asked(province, "postgresql", password_secret="not-the-password") as found:
         with pytest.raises(Refused) as caught:
             await found.connector.probe(WITHIN)
-        said = f"{caught.value!r} {caught.value.__context__!r} {found.connector.settings!r} {found.connector.database!r}"
+        said = f"{caught.value!r} {caught.value.__context__!r} {found.connector.settings!r}"
+        said += f"{found.connector.database!r}"
         assert "not-the-password" not in said
 
 
@@ -376,7 +395,12 @@ def test_a_wrong_mapping_is_refused_with_line_cause_and_remedy(
 
 @pytest.mark.parametrize(
     "url",
-    ["postgresql://reader:secret-word@host/db", "mysql://host/db", "postgresql://host", "sqlite:a.db?mode=rwc"],
+    [
+        "postgresql://reader:secret-word@host/db",
+        "mysql://host/db",
+        "postgresql://host",
+        "sqlite:a.db?mode=rwc",
+    ],
 )
 def test_an_address_that_will_not_do_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ValueError, match="url") as caught:

@@ -25,7 +25,7 @@ from connectors.tables import Tables, TablesOptions
 from schema.model.codes import Level
 from schema.model.record import Answer, Lookup, lookup
 from schema.model.words import Kind
-from tests.contracts.connector import ConnectorContract, Joined
+from tests.contracts.connector import ConnectorContract, HandClock, Joined
 
 DEMO = Path(__file__).parents[2] / "docker" / "demo"
 SEAL = Seal(b"a key of the hub, for tests only!")
@@ -45,7 +45,7 @@ async def county(country: Country, tmp_path: Path) -> AsyncIterator[Tables]:
     shutil.copy(DEMO / "c371524-tables.toml", tmp_path)
     async with Http() as http:
         options = TablesOptions(folder="drop", mapping="c371524-tables.toml")
-        tables = Tables(COUNTY, options, Tools(http, SEAL, tmp_path))
+        tables = Tables(COUNTY, options, Tools(http, SEAL, tmp_path, HandClock()))
         yield tables
         await tables.aclose()
 
@@ -295,3 +295,13 @@ def test_a_folder_outside_the_configuration_and_an_unknown_sheet_are_refused(tmp
     (tmp_path / "m.toml").write_text(ONE.replace('from = "rows"', 'from = "row"', 1), "utf-8")
     with pytest.raises(MappingRefused, match="did you mean rows"):
         Tables(COUNTY, TablesOptions(folder=".", mapping="m.toml"), tools)
+
+
+async def test_a_row_is_as_fresh_as_the_last_look_at_its_file(county: Tables, country: Country) -> None:
+    clock, asked = county.tools.now, questions(country)[1]
+    assert isinstance(clock, HandClock)
+    await county.look_up(asked, WITHIN)
+    clock.ahead += 50.0
+    before = clock()
+    again = await county.look_up(asked, WITHIN)
+    assert all(before <= record.fetched_at <= clock() for record in again.records)

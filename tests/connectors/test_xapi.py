@@ -27,7 +27,7 @@ from connectors.xapi import Meaning, Xapi, XapiOptions
 from schema.model.codes import Level, LoopStep, Scene
 from schema.model.record import Answer, Lookup, Record, lookup
 from schema.model.words import Kind
-from tests.contracts.connector import ConnectorContract, Joined
+from tests.contracts.connector import ConnectorContract, HandClock, Joined
 
 TODAY = date(2026, 11, 20)
 COUNTRY = Country(today=TODAY)
@@ -55,7 +55,7 @@ def options(url: str, **more: Any) -> XapiOptions:
 @asynccontextmanager
 async def store(twin: Starlette | None = None, **more: Any) -> AsyncIterator[tuple[Xapi, Served, Http]]:
     async with served(twin or app(COUNTRY, SCHOOL.code)) as up, Http(["127.0.0.0/8"]) as http:
-        yield Xapi(ME, options(up.url, **more), Tools(http, Seal(b"k" * 32))), up, http
+        yield Xapi(ME, options(up.url, **more), Tools(http, Seal(b"k" * 32), now=HandClock())), up, http
 
 
 async def put(http: Http, up: Served, *statements: dict[str, Any]) -> list[str]:

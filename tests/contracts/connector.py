@@ -6,65 +6,37 @@ A subclass gives one fixture, `joined`; the sentences below then hold for it or 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any, get_args, get_origin
+from datetime import datetime
+from typing import Any
 
 import orjson
 import pytest
 
-from connectors.base import Connector
 from connectors.errors import Malformed, SourceError, TimedOut, Unanswerable, Unavailable
-from schema.model import activity, organization, person, platform, region, report, resource
-from schema.model.record import Answer, Batch, Lookup, Page, Record, lookup
-from schema.model.words import Kind, Word, WordSpec
+from schema.model.record import Answer, Lookup, Page, Record, lookup
+from schema.model.words import Kind
+from tests.contracts.joined import SPECS, WITHIN, HandClock, Joined, asked_anew, fits, keys
 
-_ = (activity, organization, person, platform, region, report, resource)  # declares every word
-SPECS: dict[Kind, WordSpec] = {word.spec.kind: word.spec for word in Word.declared.values() if word.spec.kind}
-WITHIN = 10.0
+__all__ = ["WITHIN", "ConnectorContract", "HandClock", "Joined"]
+
+AHEAD = 300.0  # seconds: less than a token lives, and than a source lets clocks differ
+NOTHING = "龘靐齉爩"
+"""A text that stands in no title."""
+OWN_TIME = {
+    Kind.ACTIVITY: "starts_at",
+    Kind.LIVE_SESSION: "starts_at",
+    Kind.NOTICE: "published_at",
+    Kind.ACTIVITY_EVENT: "occurred_at",
+}
+"""The time of a kind that `since` and `until` bound."""
+NAMES = ("title", "name", "summary", "description")
+CHINESE = re.compile(r"[\u4e00-\u9fff]{2}")
 # With a date of birth inside: the ids that 体系枢纽 gives to persons have eighteen digits, too.
 PLAIN_NUMBER = re.compile(
     rb"(?<!\d)[GJL]?\d{6}(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}[\dX](?!\d)"
 )
-
-
-@dataclass
-class Joined:
-    """A connector with its twin. `break_with(mode)` breaks the twin; modes it cannot play are left out.
-
-    `questions`: look-ups that have an answer at the twin, at least one for each kind offered.
-    `calls`: how many requests the twin has seen, where it is a server.
-    """
-
-    connector: Connector
-    questions: list[Lookup]
-    break_with: Callable[[str], Awaitable[None]]
-    modes: frozenset[str] = frozenset({"hang", "error", "garbage", "html", "drip", "busy", "dead"})
-    calls: Callable[[], int] | None = None
-    harvest_limit: int = 100_000
-    spent: list[Batch] = field(default_factory=list)
-
-
-def fits(value: Any, wanted: Any) -> bool:
-    """Whether a value is of the declared plain type, all the way down."""
-    supertype = getattr(wanted, "__supertype__", None)
-    if supertype is not None:
-        return fits(value, supertype)
-    if get_origin(wanted) is list:
-        return isinstance(value, list) and all(fits(item, get_args(wanted)[0]) for item in value)
-    if isinstance(wanted, type) and issubclass(wanted, Word):
-        fields = wanted.spec.fields
-        return isinstance(value, dict) and all(
-            k in fields and fits(v, fields[k].type) for k, v in value.items()
-        )
-    if wanted is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if wanted is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if isinstance(wanted, type) and issubclass(wanted, str) and wanted is not str:
-        return isinstance(value, str) and value in {member.value for member in wanted}  # type: ignore[attr-defined]
-    return isinstance(value, wanted)
 
 
 class ConnectorContract:
@@ -180,6 +152,142 @@ class ConnectorContract:
             assert len(walked) == len(set(walked))
             if offer.totals and not answer.more:
                 assert answer.total == len(walked)
+
+    async def test_a_page_beyond_the_end_is_empty_and_promises_no_more(self, joined: Joined) -> None:
+        for question in joined.questions:
+            offer = joined.connector.capabilities.offers[question.kind]
+            if offer.pages:
+                answer = await joined.ask(asked_anew(question, page=Page(1_000_000, 5)))
+                assert answer.records == ()
+                assert not answer.more
+                if offer.totals:
+                    first = await joined.ask(asked_anew(question, page=Page(0, 1)))
+                    assert answer.total == first.total
+                for page in (Page(0, 0), Page(-1, 5)):
+                    with pytest.raises(Unanswerable):
+                        await joined.ask(asked_anew(question, page=page))
+
+    async def test_a_look_up_without_a_filter_is_answered_whole_or_refused(self, joined: Joined) -> None:
+        for kind, offer in joined.connector.capabilities.offers.items():
+            try:
+                answer = await joined.ask(lookup(kind, sorted(offer.fields)[:2]))
+            except Unanswerable:
+                continue
+            assert answer.records or answer.total == 0, kind
+            assert len(set(keys(answer))) == len(answer.records) <= 50_000, kind
+            if answer.total is not None:
+                assert answer.more is (answer.total > len(answer.records)), kind
+
+    async def test_a_filter_that_nothing_meets_finds_nothing(self, joined: Joined) -> None:
+        for question in joined.questions:
+            for name, _ in question.where:
+                strange = {**dict(question.where), name: ["no-such-value"]}
+                assert (await joined.ask(asked_anew(question, where=strange))).records == (), (question, name)
+
+    async def test_of_two_filters_both_must_hold(self, joined: Joined) -> None:
+        for question in joined.questions:
+            offer = joined.connector.capabilities.offers[question.kind]
+            others = sorted((offer.by & offer.fields) - {"key", "match_key"})
+            if "key" not in offer.by or not others:
+                continue
+            full = await joined.ask(asked_anew(question, {*question.fields, *others}))
+            for name in others:
+                told = next((record for record in full.records if record.values.get(name)), None)
+                if told is None:
+                    continue
+                value = told.values[name]
+                held = [str(value[0] if isinstance(value, list) else value)]
+                both = asked_anew(
+                    question, where={"key": [told.key], name: held}, text="", since="", until="", page=None
+                )
+                assert keys(await joined.ask(both)) == [told.key], (question, name)
+                neither = asked_anew(both, where={"key": [told.key], name: ["no-such-value"]})
+                assert keys(await joined.ask(neither)) == [], (question, name)
+
+    async def test_a_field_it_does_not_have_is_simply_absent(self, joined: Joined) -> None:
+        for question in joined.questions:
+            lacking = (
+                SPECS[question.kind].values() - joined.connector.capabilities.offers[question.kind].fields
+            )
+            answer = await joined.ask(asked_anew(question, {*question.fields, *lacking}))
+            assert answer.records
+            assert not any(lacking & set(record.values) for record in answer.records)
+
+    async def test_no_record_comes_twice_in_an_answer(self, joined: Joined) -> None:
+        for question in joined.questions:
+            found = keys(await joined.ask(question))
+            assert len(found) == len(set(found)), question
+
+    async def test_a_span_holds_what_falls_into_it_and_nothing_else(self, joined: Joined) -> None:
+        for question in joined.questions:
+            offer = joined.connector.capabilities.offers[question.kind]
+            if not offer.spans or question.keys:
+                continue
+            name = OWN_TIME[question.kind]
+            whole = await joined.ask(asked_anew(question, {name}, since="", until="", page=None))
+            when = {record.key: datetime.fromisoformat(record.values[name]) for record in whole.records
+                    if name in record.values}  # fmt: skip
+            middle = sorted(when.values())[len(when) // 2]
+            later = await joined.ask(
+                asked_anew(question, {name}, since=middle.isoformat(), until="", page=None)
+            )
+            sooner = await joined.ask(
+                asked_anew(question, {name}, since="", until=middle.isoformat(), page=None)
+            )
+            assert all(datetime.fromisoformat(r.values[name]) >= middle for r in later.records), question
+            assert all(datetime.fromisoformat(r.values[name]) < middle for r in sooner.records), question
+            if not whole.more:
+                assert set(keys(later)) == {key for key, at in when.items() if at >= middle}, question
+                assert set(keys(sooner)) == {key for key, at in when.items() if at < middle}, question
+
+    async def test_a_search_finds_a_chinese_word_and_not_what_is_nowhere(self, joined: Joined) -> None:
+        for kind, offer in joined.connector.capabilities.offers.items():
+            if not offer.search:
+                continue
+            names = [name for name in NAMES if name in offer.fields]
+            question = next(question for question in joined.questions if question.kind is kind)
+            told = (await joined.ask(asked_anew(question, names))).records[0]
+            word = next(found[0] for name in names if (found := CHINESE.search(told.values.get(name, ""))))
+            answer = await joined.ask(asked_anew(question, names, text=word))
+            assert told.key in keys(answer), (kind, word)
+            assert any(word in value for record in answer.records for value in record.values.values())
+            assert (await joined.ask(asked_anew(question, names, text=NOTHING))).records == (), kind
+
+    async def test_many_who_ask_different_things_at_once_get_each_their_own(self, joined: Joined) -> None:
+        alone = [await joined.ask(question) for question in joined.questions]
+        crowd = await asyncio.gather(*(joined.ask(question) for question in joined.questions * 3))
+        for place, answer in enumerate(crowd):
+            calm = alone[place % len(alone)]
+            assert [(r.key, r.values) for r in answer.records] == [(r.key, r.values) for r in calm.records]
+            assert (answer.total, answer.more) == (calm.total, calm.more)
+
+    async def test_an_answer_from_memory_tells_its_real_age(self, joined: Joined) -> None:
+        """What is told without asking the source was read before the clock was put ahead."""
+        began = joined.clock()
+        for question in joined.questions:
+            for record in (await joined.ask(question)).records:
+                assert began <= record.fetched_at <= joined.clock(), question
+        last = joined.clock()
+        joined.clock.ahead += AHEAD
+        for question in joined.questions:
+            before, answer = joined.asked(), await joined.ask(question)
+            silent = before is not None and joined.asked() == before
+            for record in answer.records:
+                assert began <= record.fetched_at <= (last if silent else joined.clock()), question
+
+    async def test_what_a_dead_source_is_remembered_for_was_told_before_it_died(self, joined: Joined) -> None:
+        if "dead" not in joined.modes:
+            pytest.skip(f"a {joined.connector.protocol} source has no such fault: dead")
+        for question in joined.questions:
+            await joined.ask(question)
+        last = joined.clock()
+        await joined.break_with("dead")
+        joined.clock.ahead += AHEAD
+        for question in joined.questions:
+            with contextlib.suppress(SourceError):
+                assert all(record.fetched_at <= last for record in (await joined.ask(question)).records), (
+                    question
+                )
 
     async def test_what_it_never_offered_is_unanswerable(self, joined: Joined) -> None:
         absent = next(kind for kind in Kind if kind not in joined.connector.capabilities.kinds)

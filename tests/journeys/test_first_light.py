@@ -80,3 +80,8 @@ async def test_chinese_is_never_escaped(land: World) -> None:
         f"{land.demo.url}/graphql", json={"query": '{ region(code: "371500") { name } }'}
     ) as reply:
         assert "聊城市".encode() in await reply.read()
+
+
+async def test_a_hub_that_can_answer_says_it_is_ready(land: World) -> None:
+    async with land.client.get(f"{land.demo.url}/readyz") as reply:
+        assert reply.status == 200

@@ -43,7 +43,8 @@ def given(land: World) -> dict[str, str]:
 
 async def seen(land: World, persona: str, purpose: str = "") -> dict[str, Any]:
     """What a persona gets for the query that all ask."""
-    answer = await land.ask(QUERY, persona, purpose=purpose, **given(land))
+    variables: dict[str, Any] = {**given(land)}
+    answer = await land.ask(QUERY, persona, purpose=purpose, **variables)
     assert "errors" not in answer, answer
     data: dict[str, Any] = answer["data"]
     return data

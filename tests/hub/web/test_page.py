@@ -7,13 +7,16 @@ import re
 from importlib import resources
 from pathlib import Path
 
+import aiohttp
 import pytest
 from graphql import parse
+from starlette.applications import Starlette
 
-from tests.hub.web.served import SDL, Hub, hub
+from hub.web.page import page_routes
+from tests.hub.web.served import SDL, Hub, hub, serving
 
 STATIC = resources.files("hub.web").joinpath("static")
-OURS = ["page.html", "page.js", "page.css", "examples.json"]
+OURS = ["page.html", "page.js", "page.told.js", "page.css", "examples.json"]
 TEACHER = {"name": "teacher", "title_zh": "县级教师", "title_en": "county teacher", "token": "t"}
 
 
@@ -22,7 +25,7 @@ async def test_every_file_that_the_page_names_is_served_and_kept_for_a_year(demo
         assert answer.status == 200
         page = await answer.text()
     names = re.findall(r'(?:src|href)="(/[^"]*)"', page)
-    assert len(names) == 8
+    assert len(names) == 9
     for name in names:
         async with demo.http.get(demo.url + name) as answer:
             assert answer.status == 200, name
@@ -91,6 +94,15 @@ async def test_demo_personas_exist_in_the_demo_only(demo: Hub) -> None:
     async with hub(personas=[TEACHER]) as other, other.http.get(f"{other.url}/demo/personas.json") as answer:
         assert await answer.json() == [TEACHER]
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_personas_that_are_made_at_each_visit_have_fresh_tokens() -> None:
+    issued = iter(["first", "second"])
+    routed = Starlette(routes=page_routes(lambda: [TEACHER | {"token": next(issued)}]))
+    async with serving(routed) as port, aiohttp.ClientSession() as client:
+        for token in ("first", "second"):
+            async with client.get(f"http://127.0.0.1:{port}/demo/personas.json") as answer:
+                assert await answer.json() == [TEACHER | {"token": token}]
 
 
 def test_every_example_is_a_query_with_a_persona_and_both_languages() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from schema.model import organization, person
+from schema.model.codes import PersonRole
 from schema.model.divisions import shipped
 from schema.model.policy import is_minor, reveal
-from schema.model.privacy import Mask, PrivacyClass, masked
-from schema.model.viewer import Viewer
+from schema.model.privacy import Duty, Mask, PrivacyClass, masked
+from schema.model.viewer import Standing, Viewer
 from schema.model.words import Kind, Word
 from tests.fakes.school import (
     CLASS,
@@ -138,6 +139,66 @@ def test_who_is_of_unknown_age_is_a_child_unless_every_role_is_an_adults(
     values: dict[str, Any], minor: bool
 ) -> None:
     assert is_minor(values, TODAY) is minor
+
+
+@pytest.mark.parametrize("born", ["0001-01-01", "1900-01-01", "+201-05-04", "2010-13-45", "20100504xx"])
+def test_a_birth_date_that_no_pupil_can_have_makes_nobody_older(born: str) -> None:
+    assert is_minor({"birth_date": born, "roles": ["STUDENT"]}, TODAY)
+
+
+@pytest.mark.parametrize("duty", [Duty.ROLL, Duty.AID, Duty.DROPOUT_PREVENTION])
+@pytest.mark.parametrize("key", [TEACHER, MOTHER])
+def test_a_purpose_about_pupils_opens_nothing_personal_of_an_adult(duty: Duty, key: str) -> None:
+    office = Standing(PersonRole.ADMIN, "370000", duties=frozenset(Duty))
+    officer = Viewer("officer", (office,), purposes=frozenset({duty}))
+    hers = {"gender": "2", "birth_date": "1985-01-01", "resident_id_masked": "9999**", "assurance": "NONE"}
+    assert not hers.keys() & seen(officer, Kind.PERSON, key, **hers).keys()
+    assert ("display_name" in seen(officer, Kind.PERSON, key)) is (key == TEACHER), "at work she has a name"
+
+
+def test_a_purpose_opens_of_an_older_pupil_the_fields_that_name_it() -> None:
+    office = Standing(PersonRole.ADMIN, "370000", duties=frozenset(Duty))
+    older = {"birth_date": "2010-01-01", "gender": "1", "assurance": "ROLL_MATCHED"}
+    sees = {
+        duty: seen(Viewer("o", (office,), purposes=frozenset({duty})), Kind.PERSON, PUPIL, **older).keys()
+        & {"display_name", "gender", "birth_date", "assurance"}
+        for duty in (Duty.AID, Duty.ROLL, Duty.SCHOOL_MANAGEMENT)
+    }
+    assert sees[Duty.AID] == set()
+    assert sees[Duty.ROLL] == {"display_name", "gender", "birth_date"}
+    assert sees[Duty.SCHOOL_MANAGEMENT] == {"display_name", "assurance"}
+
+
+def test_who_teaches_the_same_class_is_a_colleague_and_no_pupil() -> None:
+    values = seen(COUNTY_TEACHER, Kind.PERSON, TEACHER, person_key="roster:t9", gender="2")
+    assert values["display_name"]
+    assert not {"gender", "birth_date"} & values.keys()
+
+
+EVENT = {"school_code": SCHOOL, "region_code": "371502", "verb": "logged-in", "occurred_at": "2026-11-20"}
+FACILITY = {"school_code": SCHOOL, "region_code": "371502", "uplink_mbps": 100.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [(Kind.ACTIVITY_EVENT, {**EVENT, "actor_role": "TEACHER"}), (Kind.SCHOOL_FACILITY, FACILITY)],
+)
+def test_what_teachers_do_and_how_a_school_is_equipped_is_for_staff(
+    kind: Kind, row: Mapping[str, Any]
+) -> None:
+    spec = Word.declared[kind.value].spec
+    for family in (HER_PUPIL, THE_GUARDIAN):
+        assert reveal(family, spec, row, WITHIN, TODAY) is None
+    assert reveal(OTHER_TEACHER, spec, row, WITHIN, TODAY)
+    assert reveal(OFFICER, spec, row, WITHIN, TODAY)
+
+
+@pytest.mark.parametrize("role", [PersonRole.PUBLIC, PersonRole.GUARDIAN])
+def test_a_passer_by_and_a_guardian_of_nobody_belong_to_no_school(role: PersonRole) -> None:
+    claimed = Viewer("odd", (Standing(role, "371502", SCHOOL, frozenset({CLASS}), frozenset(Duty)),))
+    assert not seen(claimed, Kind.CLASS_GROUP, CLASS)
+    assert not seen(claimed, Kind.PERSON, TEACHER)
+    assert "phone" not in seen(claimed, Kind.SCHOOL, SCHOOL)
 
 
 def test_a_guardian_of_another_child_sees_nothing_of_this_one() -> None:
