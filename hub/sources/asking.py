@@ -250,8 +250,9 @@ class Asking:
 
 def _resting(health: Health) -> SourceError:
     last = health.last_reason
-    detail = f"连续失败，暂停询问：{last.detail if last else ''} / resting after repeated failures"
-    return (type(last) if last else Unavailable)(detail)
+    error = (type(last) if last else Unavailable)(f"resting after: {last.detail if last else ''}")
+    error.public = f"连续失败，暂停询问：{error.public} (resting after repeated failures)"
+    return error
 
 
 def _silence(source: Joined, error: SourceError) -> Silence:
