@@ -129,7 +129,8 @@ def test_who_is_silent_is_said_even_to_who_did_not_ask() -> None:
     diary.note("schools.nodes", [], Account(("sd-data", "s1"), ("s1",), (silence,), ()))
     said = extensions(context(diary), wanted=False)
     assert said == {"silent": [{
-        "source": "sd-data", "level": "PROVINCIAL", "code": "SOURCE_TIMEOUT", "reason": "没有在时限内回答",
+        "source": "sd-data", "name": "山东省教育数据中心", "level": "PROVINCIAL", "code": "SOURCE_TIMEOUT",
+        "reason": "没有在时限内回答",
         "remembered": False, "paths": ["schools.nodes"],
     }]}  # fmt: skip
 
