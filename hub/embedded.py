@@ -227,7 +227,7 @@ class EmbeddedMongo:
 
     async def _launch(self, mongod: Path, fresh: bool) -> None:
         for _ in range(5):
-            port = self._founded_port() if not fresh else _free_port()
+            port = await self._founded_port() if not fresh else _free_port()
             self._process = self._spawn(mongod, port)
             if await self._listening(port):
                 break
@@ -249,14 +249,20 @@ class EmbeddedMongo:
             self._process.pid,
         )
 
-    def _founded_port(self) -> int:
-        """The port of the first start: the replica set knows its only member by it."""
+    async def _founded_port(self) -> int:
+        """The port of the first start: the replica set knows its only member by it.
+
+        A server that was just killed may hold it for another moment, its process gone already.
+        """
         port = int((self.folder / "port").read_text("ascii"))
-        if not _is_free(port):
-            raise EmbeddedError(
-                f"端口 {port} 被占用 / port {port} belongs to the database in {self.folder} and is taken: "
-                "stop the program that uses it, or choose another folder"
-            )
+        deadline = time.monotonic() + _PATIENCE / 2
+        while not _is_free(port):
+            if time.monotonic() > deadline:
+                raise EmbeddedError(
+                    f"端口 {port} 被占用 / port {port} belongs to the database in {self.folder} and is taken: "
+                    "stop the program that uses it, or choose another folder"
+                )
+            await asyncio.sleep(_STEP)
         return port
 
     def _spawn(self, mongod: Path, port: int) -> subprocess.Popen[bytes]:
