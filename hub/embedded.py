@@ -259,7 +259,7 @@ class EmbeddedMongo:
         while not _is_free(port):
             if time.monotonic() > deadline:
                 raise EmbeddedError(
-                    f"端口 {port} 被占用 / port {port} belongs to the database in {self.folder} and is taken: "
+                    f"端口 {port} 被占用 / port {port} of the database in {self.folder} is taken: "
                     "stop the program that uses it, or choose another folder"
                 )
             await asyncio.sleep(_STEP)
