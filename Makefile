@@ -23,7 +23,7 @@ demo: .venv/demo.done ## 启动数据库、五级沙盒与中心 / start everyth
 	@exec $(BIN)/rongtong demo $(ARGS)
 
 test: .venv/dev.done ## 运行全部测试 / run all tests; ARGS='-k cache' for some
-	@exec $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: .venv/dev.done ## 代码规范、严格类型、引用规则 / style, strict types, the import law
 	@$(BIN)/ruff check .

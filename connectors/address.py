@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from connectors.errors import Unanswerable, Untrusted
+from connectors.errors import Forbidden, Unanswerable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -46,9 +46,10 @@ def _networks(*texts: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(text) for text in texts)
 
 
+_TUNNEL = "隧道或地址转换 / a tunnel or translation"
 _NEVER: tuple[tuple[str, tuple[Network, ...]], ...] = (
     (
-        "a metadata service",
+        "云主机的元数据服务 / a metadata service",
         _networks(
             "169.254.169.254/32",
             "100.100.100.200/32",
@@ -58,16 +59,16 @@ _NEVER: tuple[tuple[str, tuple[Network, ...]], ...] = (
             "fd20:ce::254/128",
         ),
     ),
-    ("link-local", _networks("169.254.0.0/16", "fe80::/10")),
-    ("unspecified or this network", _networks("0.0.0.0/8", "::/128")),
-    ("multicast", _networks("224.0.0.0/4", "ff00::/8")),
-    ("reserved", _networks("240.0.0.0/4", "192.0.0.0/24", "100::/64", "2001::/23")),
+    ("链路本地地址 / link-local", _networks("169.254.0.0/16", "fe80::/10")),
+    ("未指定地址或本网络 / unspecified or this network", _networks("0.0.0.0/8", "::/128")),
+    ("组播地址 / multicast", _networks("224.0.0.0/4", "ff00::/8")),
+    ("保留地址 / reserved", _networks("240.0.0.0/4", "192.0.0.0/24", "100::/64", "2001::/23")),
     (
-        "documentation",
+        "文档示例地址 / documentation",
         _networks("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20"),
     ),
     (
-        "a tunnel or translation",
+        _TUNNEL,
         _networks(
             "64:ff9b::/96",
             "64:ff9b:1::/48",
@@ -78,14 +79,17 @@ _NEVER: tuple[tuple[str, tuple[Network, ...]], ...] = (
             "192.88.99.0/24",
         ),
     ),
-    ("AS112", _networks("192.31.196.0/24", "192.52.193.0/24", "192.175.48.0/24", "2620:4f:8000::/48")),
-    ("site-local", _networks("fec0::/10")),
+    (
+        "AS112 黑洞地址 / AS112",
+        _networks("192.31.196.0/24", "192.52.193.0/24", "192.175.48.0/24", "2620:4f:8000::/48"),
+    ),
+    ("站点本地地址 / site-local", _networks("fec0::/10")),
 )
 _PRIVATE: tuple[tuple[str, tuple[Network, ...]], ...] = (
-    ("loopback", _networks("127.0.0.0/8", "::1/128")),
-    ("private", _networks("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")),
-    ("shared by carriers", _networks("100.64.0.0/10")),
-    ("for benchmarks", _networks("198.18.0.0/15")),
+    ("本机回环地址 / loopback", _networks("127.0.0.0/8", "::1/128")),
+    ("内网地址 / private", _networks("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")),
+    ("运营商共享地址 / shared by carriers", _networks("100.64.0.0/10")),
+    ("测试专用地址 / for benchmarks", _networks("198.18.0.0/15")),
 )
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
@@ -101,8 +105,8 @@ def forbidden(address: Address) -> str | None:
     if isinstance(address, ipaddress.IPv4Address) or _found(address, _PRIVATE):
         return None
     if address not in _GLOBAL_UNICAST:
-        return "not global unicast"
-    return "a tunnel or translation" if (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP else None
+        return "不是全球单播地址 / not global unicast"
+    return _TUNNEL if (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP else None
 
 
 def private(address: Address) -> str | None:
@@ -113,7 +117,7 @@ def private(address: Address) -> str | None:
 def host_of(text: str) -> Address | str:
     """A host as written in a URL: a canonical literal address, or a lower-case ASCII name.
 
-    Raises Untrusted for every spelling that some parser somewhere reads as another host: decimal, octal,
+    Raises Forbidden for every spelling that some parser somewhere reads as another host: decimal, octal,
     hexadecimal and shortened IPv4, trailing or doubled dots, labels out of RFC 1123 §2.1.
     """
     text = text.lower()
@@ -124,9 +128,11 @@ def host_of(text: str) -> Address | str:
         if _NUMBER.fullmatch(labels[-1]):
             return ipaddress.IPv4Address(text)
     except ValueError:
-        raise Untrusted("the address spells an IP address in an odd way") from None
+        raise Forbidden("地址中 IP 的写法不规范 / the address spells an IP address in an odd way") from None
     if not all(_LABEL.fullmatch(label) for label in labels):
-        raise Untrusted("the address has no proper host name (Chinese names: write xn--)")
+        raise Forbidden(
+            "地址中没有合规的主机名，中文域名请写 xn-- 形式 / no proper host name (Chinese names: write xn--)"
+        )
     return text
 
 
@@ -150,21 +156,27 @@ class Guard:
             name = entry.lower()
         labels = name.split(".")
         if not all(_LABEL.fullmatch(label) for label in labels) or _NUMBER.fullmatch(labels[-1]):
-            raise ValueError(f"{entry!r} is neither a network (10.1.0.0/16) nor a host name") from None
+            raise ValueError(
+                f"{entry!r} 既不是网段（如 10.1.0.0/16）也不是主机名 / "
+                f"is neither a network (10.1.0.0/16) nor a host name"
+            ) from None
         self._names.add(name)
 
     def check(self, host: str, address: Address) -> None:
-        """Raise Untrusted unless `host` may be reached at `address`."""
+        """Raise Forbidden unless `host` may be reached at `address`."""
         if reason := forbidden(address):
-            raise Untrusted(f"{host}: its address is {reason}")
+            raise Forbidden(f"{host}：不得访问此类地址 / never to be reached: {reason}")
         if (reason := private(address)) and not self._opened(host, address):
-            raise Untrusted(f"{host}: its address is {reason}; if it is ours, allow its network")
+            raise Forbidden(
+                f'{host}：{reason}；如属本方，请写入 allowed_networks，例如 "{address}" / '
+                f"if it is ours, name it in allowed_networks"
+            )
 
     def _opened(self, host: str, address: Address) -> bool:
         return host in self._names or any(address in network for network in self._networks)
 
     def target(self, url: str, params: Params | None = None) -> URL:
-        """The URL to ask, its spelling and any literal address checked; raises Untrusted, never echoes it.
+        """The URL to ask, its spelling and any literal address checked; raises Forbidden, never echoes it.
 
         `params` are percent-encoded and appended; Unanswerable when they cannot be (too long, say).
         """
@@ -176,20 +188,25 @@ class Guard:
             raw = target.raw_host or ""
             seen = host_of(f"[{raw}]" if ":" in raw else raw)
         except ValueError:
-            raise Untrusted("the address is not a URL") from None
+            raise Forbidden("地址不是 URL / the address is not a URL") from None
         if seen != host:  # the client would go elsewhere than what was checked
-            raise Untrusted("the address reads differently to different readers")
+            raise Forbidden("地址有歧义 / the address reads differently to different readers")
         return _with(target, params)
 
     def _spelling(self, url: str) -> Address | str:
         if len(url) > LONGEST_URL:
-            raise Untrusted("the address is too long")
+            raise Forbidden("地址过长 / the address is too long")
         if _CONTROL.search(url):
-            raise Untrusted("the address holds blanks, control characters or backslashes")
+            raise Forbidden(
+                "地址含空格、控制字符或反斜线 / the address holds blanks, control characters or backslashes"
+            )
         if not (match := _AUTHORITY.match(url)):
-            raise Untrusted("the address is not http(s)://host[:port] without credentials, in ASCII")
+            raise Forbidden(
+                "地址应为 http(s)://主机[:端口]，不带账号，只用 ASCII / "
+                "the address is not http(s)://host[:port] without credentials, in ASCII"
+            )
         if int(match[2] or 80) > 65_535:
-            raise Untrusted("the address has an impossible port")
+            raise Forbidden("端口不存在 / the address has an impossible port")
         return host_of(match[1])
 
 
@@ -201,16 +218,18 @@ def _with(target: URL, params: Params | None) -> URL:
         "".join(name + value for name, value in pairs).encode()  # yarl would drop lone surrogates silently
         asked = target.extend_query(pairs)
     except ValueError:
-        raise Unanswerable("a parameter is not text that a URL can carry") from None
+        raise Unanswerable(
+            "参数不是 URL 可携带的文字 / a parameter is not text that a URL can carry"
+        ) from None
     if len(asked.raw_path_qs) > LONGEST_URL:
-        raise Unanswerable("the parameters make the address too long")
+        raise Unanswerable("参数使地址过长 / the parameters make the address too long")
     return asked
 
 
 class PinnedResolver(AbstractResolver):
     """Resolves a name once and hands out checked addresses only, which are then connected to as they are.
 
-    Raises Untrusted if any address of the name is not admitted, OSError if there is none.
+    Raises Forbidden if any address of the name is not admitted, OSError if there is none.
     """
 
     def __init__(self, guard: Guard, lookup: Lookup | None = None) -> None:

@@ -5,7 +5,8 @@
     + TimedOut
     + Overloaded     ... no sooner than `retry_after`
   x Refused          ... at once; the address or our credentials need a human
-    + Untrusted      ... its certificate or address is not one we may talk to
+    + Untrusted      ... its certificate is not one we may trust
+    + Forbidden      ... its address is not one we may talk to
   x Malformed        ... at once; the owner of the source needs to hear of it
   x Unanswerable     ... at once; it was asked something it never offered (a fault of ours)
 
@@ -59,10 +60,17 @@ class Refused(SourceError):
 
 
 class Untrusted(Refused):
-    """The address is outside the allowed networks, or its certificate does not hold."""
+    """Its certificate does not hold, or it does not speak TLS where it should."""
 
     code = "SOURCE_TLS"
-    public = "地址或证书不可信，未访问 / its address or certificate is not trusted"
+    public = "证书不可信，未访问 / its certificate is not trusted"
+
+
+class Forbidden(Refused):
+    """The address is outside the allowed networks, or spelt in a way that could lead elsewhere."""
+
+    code = "SOURCE_ADDRESS"
+    public = "地址不在允许访问之列，未访问 / its address is not one this hub may talk to"
 
 
 class Malformed(SourceError):

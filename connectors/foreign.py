@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
 
-from connectors.errors import Malformed, Overloaded, Refused, SourceError, Unavailable, Untrusted
+from connectors.errors import Forbidden, Malformed, Overloaded, Refused, SourceError, Unavailable, Untrusted
 
 LONGEST_WAIT = 60.0  # seconds; no source may ask for more patience
 
@@ -61,7 +61,7 @@ def translated(cause: BaseException | None, place: str) -> SourceError:
     if _is_tls(cause):
         return Untrusted(f"{place}: its certificate or TLS does not hold")
     if isinstance(cause, aiohttp.InvalidURL):
-        return Untrusted(f"{place}: the address is not a URL")
+        return Forbidden(f"{place}: 地址不是 URL / the address is not a URL")
     if isinstance(cause, aiohttp.ClientResponseError) or _is_broken_framing(cause):
         return Malformed(f"{place}: does not speak HTTP")
     return Unavailable(f"{place}: {_manner(cause)}")

@@ -29,13 +29,13 @@ from yarl import URL
 
 from connectors.address import Guard, Lookup, Params, PinnedResolver
 from connectors.errors import (
+    Forbidden,
     Malformed,
     Overloaded,
     SourceError,
     TimedOut,
     Unanswerable,
     Unavailable,
-    Untrusted,
 )
 from connectors.foreign import refusal, status_of, translated
 from connectors.unpack import HARMLESS, SLICE, unpacker
@@ -239,8 +239,8 @@ class Http:
                 trace_request_ctx=ask,
             ) as response:  # fmt: skip
                 return await _receive(response, ask)
-        except Untrusted as error:  # one look-up serves many callers; each gets an error of its own
-            raise Untrusted(error.detail) from None
+        except Forbidden as error:  # one look-up serves many callers; each gets an error of its own
+            raise Forbidden(error.detail) from None
         except (_Lost, aiohttp.ClientError, OSError) as error:
             raise _sorted(error, ask) from None
 

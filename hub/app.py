@@ -102,6 +102,8 @@ class Hub:
 
     async def aclose(self) -> None:
         """Close in reverse of building."""
+        if self.catalogue is not None:
+            await self.catalogue.aclose()
         await self.cache.aclose()
         await self.registry.aclose()
         if self.mongo is not None:

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from connectors.address import Guard
 from connectors.catalog import TONGUES
 from schema.model.codes import Level
 
@@ -34,7 +35,8 @@ class SettingsRefused(ValueError):
     code = "SETTINGS_REFUSED"
 
     def __init__(self, file: Path, line: int, cause: str, remedy: str) -> None:
-        super().__init__(f"{file}:{line}: {cause}；{remedy}")
+        place = f"{file}:{line}" if line else str(file)
+        super().__init__(f"{place}: {cause}；{remedy}")
         self.file, self.line, self.cause, self.remedy = file, line, cause, remedy
 
 
@@ -301,6 +303,13 @@ def _check_hub(file: Path, text: str, hub: Hub) -> None:
         raise SettingsRefused(
             file, _line(text, "hub", "deadline"), "时限须大于零 / the deadline must be more than zero", '"5s"'
         )
+    try:
+        Guard(hub.allowed_networks)
+    except ValueError as error:
+        raise SettingsRefused(
+            file, _line(text, "hub", "allowed_networks"), str(error),
+            '例如 / e.g. ["10.1.0.0/16", "lrs.local"]',
+        ) from None  # fmt: skip
     if hub.matching_key and len(hub.matching_key.encode()) < 32:
         raise SettingsRefused(
             file, _line(text, "hub", "matching_key"), "匹配密钥太短 / matching_key is too short",

@@ -33,7 +33,7 @@ from connectors.errors import Unanswerable
 from connectors.hub_exchange.gateway import Gateway, HubExchangeOptions, pages, rows
 from connectors.recent import Recent
 from connectors.together import together
-from schema.model.codes import Level, LinkState, PersonRole
+from schema.model.codes import Level, LinkState, OrgKind, PersonRole
 from schema.model.record import Answer, Lookup, Record
 from schema.model.words import Kind
 
@@ -46,7 +46,7 @@ _IDENTITY = {
     "0": PersonRole.STUDENT, "1": PersonRole.TEACHER, "2": PersonRole.GUARDIAN, "3": PersonRole.STAFF,
     "4": PersonRole.STAFF,
 }  # fmt: skip
-_ORG_KINDS = {"2": "bureau", "3": "centre"}
+_ORG_KINDS = {"2": OrgKind.BUREAU.value, "3": OrgKind.CENTRE.value}
 _SCHOOL = "1"
 _ACCOUNT = frozenset(
     {"issuer", "level", "subject", "user_identity", "school_code", "region_code", "registered_at",

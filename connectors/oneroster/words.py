@@ -12,7 +12,7 @@ from typing import Any
 
 from connectors.oneroster.roster import Item, Remarks, ref, refs
 from connectors.seal import Seal, mask_number
-from schema.model.codes import IdentityAssurance, Level, PersonRole, SchoolingSystem, Stage, table
+from schema.model.codes import IdentityAssurance, Level, OrgKind, PersonRole, SchoolingSystem, Stage, table
 
 Values = dict[str, Any]
 
@@ -38,7 +38,16 @@ LEVEL_OF_TYPE = {
     "local": Level.MUNICIPAL,
     "district": Level.COUNTY,
 }
-KIND_OF_TYPE = {"department": "DEPARTMENT", **dict.fromkeys(LEVEL_OF_TYPE, "BUREAU")}
+KIND_OF_TYPE = {"department": OrgKind.OFFICE, **dict.fromkeys(LEVEL_OF_TYPE, OrgKind.BUREAU)}
+# What rosters write in cn.orgKind: our own words, and the usual names of such bodies.
+KIND_OF_WORD = {
+    **{kind.value: kind for kind in OrgKind},
+    "MINISTRY": OrgKind.BUREAU,
+    "DEPARTMENT": OrgKind.BUREAU,  # a provincial 教育厅
+    "AUDIO_VISUAL_CENTRE": OrgKind.CENTRE,
+    "INFORMATION_CENTRE": OrgKind.CENTRE,
+    "RESEARCH_INSTITUTE": OrgKind.INSTITUTE,
+}
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _YEAR = re.compile(r"\d{4}")
 _SCHOOL_CODE = re.compile(r"[1-9]\d{9}")
@@ -158,7 +167,7 @@ class Words:
         level = self._one_of(org, "level", frozenset(Level)) or LEVEL_OF_TYPE.get(str(kind))
         return {
             "name": text(org, "name"),
-            "org_kind": metadata(org, "orgKind") or KIND_OF_TYPE.get(str(kind)),
+            "org_kind": self._org_kind(org) or KIND_OF_TYPE.get(str(kind)),
             "level": level,
             "region_code": region_of(org, self.around.region),
             "parent_key": self.key(above) if above else None,
@@ -272,6 +281,13 @@ class Words:
         if value and value not in allowed:
             self.remarks.add(f"cn.{name} 的取值不认识 / unknown value of cn.{name}")
         return str(value) if value in allowed else None
+
+    def _org_kind(self, org: Item) -> OrgKind | None:
+        stated = metadata(org, "orgKind")
+        kind = KIND_OF_WORD.get(stated.upper())
+        if stated and kind is None:
+            self.remarks.add("cn.orgKind 的取值不认识 / unknown value of cn.orgKind")
+        return kind
 
     def _stages(self, item: Item) -> list[str] | None:
         told = listed(item, "stage")

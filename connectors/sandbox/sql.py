@@ -40,7 +40,8 @@ class Table:
 
 
 def _school_rows(country: Country) -> Iterator[Row]:
-    for one in country.schools:
+    for school in country.schools:
+        one = country.told_by("PROVINCIAL", school)
         yield (
             one.code, one.name, one.unit_code, one.type_code, ",".join(_STAGES[stage] for stage in one.level),
             one.organiser_code, one.urban_rural_code, one.credit_code, one.address, one.principal_name,

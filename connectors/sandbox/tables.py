@@ -17,7 +17,7 @@ import xlsxwriter
 from connectors.sandbox.country import Country, Person, Resource, School, Unit
 
 _STAGE = {"PRIMARY": "小学", "JUNIOR": "初中", "SENIOR": "高中"}
-_SYSTEM = {"S63": "六三学制", "S54": "五四学制"}
+_SYSTEM = {"S63": "六三学制", "S54": "五四学制", "S9": "九年一贯制", "S12": "十二年一贯制"}
 _GRADES = ("一", "二", "三", "四", "五", "六", "七", "八", "九")
 _SUBJECTS = {
     "CHINESE": "语文", "MATH": "数学", "ENGLISH": "英语", "MORALITY_LAW": "道德与法治",
@@ -37,7 +37,7 @@ def write(folder: Path, country: Country, unit_code: str) -> None:
         raise LookupError(f"no such unit: {unit_code}")
     folder.mkdir(parents=True, exist_ok=True)
     schools = list(country.schools_of(unit_code))
-    _schools(folder / "学校名录.xlsx", unit, schools, country)
+    _schools(folder / "学校名录.xlsx", unit, [country.told_by("COUNTY", one) for one in schools], country)
     _classes(folder / "班级情况.csv", country, schools)
     _pupils(folder / "学生花名册.csv", country, schools)
     _teachers(folder / "教师花名册.xlsx", unit, country, schools)

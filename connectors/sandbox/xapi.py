@@ -6,7 +6,9 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Iterable
+from bisect import insort
+from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -71,13 +73,26 @@ class Bad(Exception):
 
 
 class Store:
-    """Statements in the order they were stored; nothing is ever deleted, only voided."""
+    """Statements in the order they were stored; nothing is ever deleted, only voided.
 
-    def __init__(self, statements: Iterable[Statement], most: int) -> None:
-        self.kept = sorted(statements, key=lambda one: (one["stored"], one["id"]))
-        self.by_id = {one["id"]: one for one in self.kept}
+    What `statements` say is stored later than `now` waits `ahead` until then.
+    """
+
+    def __init__(self, statements: Iterable[Statement], most: int, now: Callable[[], datetime]) -> None:
+        self.kept: list[Statement] = []
+        self.by_id: dict[str, Statement] = {}
         self.voided: set[str] = set()
-        self.most = most
+        self.most, self._now = most, now
+        self._ahead = deque(sorted(statements, key=_order))
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Take in what has been stored by now."""
+        moment = _utc(self._now())
+        while self._ahead and self._ahead[0]["stored"] <= moment:
+            one = self._ahead.popleft()
+            insort(self.kept, one, key=_order)
+            self.by_id[one["id"]] = one
 
     @property
     def through(self) -> str:
@@ -105,17 +120,21 @@ class Store:
             self.voided.add(target["id"])
 
 
-def app(country: Country, school: str, days: int = 7, most: int = 100) -> Starlette:
-    """The store of one school with the events of the last `days` days; pages of at most `most`."""
+def app(
+    country: Country, school: str, days: int = 7, most: int = 100, now: Callable[[], datetime] | None = None
+) -> Starlette:
+    """The store of one school with the events of its last `days` up to `now`; pages of at most `most`."""
     found = country.school(school)
     if found is None:
         raise ValueError(f"no such school: {school}")
     dates = [country.today - timedelta(days=back) for back in range(days)]
-    store = Store((statement(event) for day in dates for event in country.statements(found, day)), most)
+    told = (statement(event) for day in dates for event in country.statements(found, day))
+    store = Store(told, most, now or country.now)
 
     async def endpoint(request: Request) -> Response:
         try:
             _admit(request)
+            store.catch_up()
             response = await _post(request, store) if request.method == "POST" else _get(request, store)
         except Bad as bad:
             response = JSONResponse({"error": bad.why}, bad.status)
@@ -169,6 +188,10 @@ def statement(event: Event) -> Statement:
         "version": VERSION,
         "authority": {"objectType": "Agent", "account": {"homePage": HOME, "name": "lrs"}},
     }
+
+
+def _order(one: Statement) -> tuple[str, str]:
+    return one["stored"], one["id"]
 
 
 def _utc(when: datetime) -> str:

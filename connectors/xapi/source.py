@@ -24,7 +24,7 @@ from yarl import URL
 from connectors.base import Capabilities, Connector, Identity, Offer, Tools, expect, meets, narrowed, only
 from connectors.credentials import ClientCredentials
 from connectors.deadline import in_time
-from connectors.errors import Malformed, Refused, Unanswerable, Untrusted
+from connectors.errors import Forbidden, Malformed, Refused, Unanswerable
 from connectors.http import Reply, status_of
 from connectors.together import together
 from connectors.xapi.options import XapiOptions
@@ -260,14 +260,14 @@ class Xapi(Connector):
         return _Page(held, self._own(more) if more else "", consistent)
 
     def _own(self, more: str) -> str:
-        """The address of a `more` link, or Untrusted where it leads elsewhere."""
+        """The address of a `more` link, or Forbidden where it leads elsewhere."""
         here = URL(self._url)
         try:
             there = here.join(URL(more))
         except ValueError:
             raise Malformed(f"{self.identity.code}: a more link is no address") from None
         if there.origin() != here.origin() or there.user or there.password:
-            raise Untrusted(f"{self.identity.code}: a more link leads to another host")
+            raise Forbidden(f"{self.identity.code}: a more link leads to another host")
         return str(there)
 
     async def _get(self, url: str, query: Query | None, until: float) -> Reply:

@@ -1,4 +1,4 @@
-"""A breaker around the second tier: one short wait when it fails, then none until a probe finds it well.
+"""A breaker around a part of the storage: one short wait when it fails, then none until a probe finds it well.
 
 The probe runs beside the requests, one at a time, so no caller pays for finding out.
 """
@@ -18,11 +18,20 @@ _log = logging.getLogger(__name__)
 
 
 class Breaker:
-    """`run` waits `patience` seconds at most; after a failure it refuses at once until `probe` succeeds."""
+    """`run` waits `patience` seconds at most; after a failure it refuses at once until `probe` succeeds.
+
+    `part`: what it guards, in the words of the log.
+    """
 
     def __init__(
-        self, probe: Callable[[], Awaitable[object]], *, patience: float = 0.25, probe_every: float = 1.0
+        self,
+        probe: Callable[[], Awaitable[object]],
+        *,
+        patience: float = 0.25,
+        probe_every: float = 1.0,
+        part: str = "缓存第二层 / second cache tier",
     ) -> None:
+        self._part = part
         self._probe = probe
         self._patience = patience
         self._every = probe_every
@@ -31,19 +40,19 @@ class Breaker:
 
     @property
     def open(self) -> bool:
-        """True while the tier is skipped."""
+        """True while the part is skipped."""
         return self._healing is not None
 
     async def run(self, work: Callable[[], Awaitable[T]], patience: float | None = None) -> T:
         """Do the work, or raise `StorageDown` (at once while open); other storage errors pass unchanged."""
         if self._healing is not None:
-            raise StorageDown("the second tier is skipped until it answers again")
+            raise StorageDown("skipped until it answers again")
         try:
             async with asyncio.timeout(patience or self._patience):
                 return await work()
         except TimeoutError as error:
             self._trip()
-            raise StorageDown("the second tier is too slow") from error
+            raise StorageDown("too slow") from error
         except StorageBusy:
             raise  # our own haste is no sign that the server is ill
         except StorageDown:
@@ -61,7 +70,7 @@ class Breaker:
 
     def _trip(self) -> None:
         if self._healing is None and not self._closed:
-            _log.warning("缓存第二层不可用，先用内存与源 / second cache tier down: memory and sources go on")
+            _log.warning("%s：暂不可用，先用内存与来源 / down: memory and sources go on", self._part)
             self._healing = asyncio.get_running_loop().create_task(self._heal())
 
     async def _heal(self) -> None:
@@ -72,6 +81,6 @@ class Breaker:
                     await self._probe()
             except (StorageError, TimeoutError):
                 continue
-            _log.warning("缓存第二层恢复 / second cache tier is back")
+            _log.warning("%s：已恢复 / is back", self._part)
             self._healing = None
             return

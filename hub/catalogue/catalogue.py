@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from hub.cache.breaker import Breaker
 from hub.catalogue.harvest import RESOURCES, Harvester, Progress
-from hub.catalogue.search import Searching
+from hub.catalogue.search import PATIENCE, Searching
 from hub.catalogue.standing import harvestable, status
 from hub.catalogue.state import States
 from hub.clock import Clock
@@ -26,18 +27,24 @@ class MongoCatalogue:
     """Harvested resource metadata in MongoDB. Nothing is sent before the first use.
 
     `every`: seconds between harvests, to tell which source's part has grown old. `lease`: seconds for which a
-    harvester that has died keeps others off its source.
+    harvester that has died keeps others off its source. `probe_every`: seconds between looks for a database
+    that went away; meanwhile searches are told at once that there is no catalogue.
     """
 
     def __init__(
-        self, mongo: Mongo, registry: Registry, clock: Clock, *, every: float = 6 * 3600, lease: float = 30.0
-    ) -> None:
+        self, mongo: Mongo, registry: Registry, clock: Clock, *, every: float = 6 * 3600,
+        lease: float = 30.0, probe_every: float = 1.0,
+    ) -> None:  # fmt: skip
         self._mongo = mongo
         self._registry = registry
         self._clock = clock
         self._every = every
         self._harvester = Harvester(mongo, clock, lease)
         self._states = States(mongo)
+        self._breaker = Breaker(
+            lambda: self._states.one(""), patience=2 * PATIENCE, probe_every=probe_every,
+            part="资源目录 / resource catalogue",
+        )  # fmt: skip
         self._prepared = False
 
     async def harvest_all(self, progress: Callable[[Progress], None] | None = None) -> None:
@@ -77,7 +84,13 @@ class MongoCatalogue:
     def for_viewer(self, directory: SourceDirectory) -> Catalogue:
         """The catalogue for one request; what it finds is shown through the request's own directory."""
         kept = self._mongo.collection(RESOURCES)
-        return Searching(kept, self._states, self._registry, directory, self._clock, self._every)
+        return Searching(
+            kept, self._states, self._registry, directory, self._clock, self._every, self._breaker
+        )
+
+    async def aclose(self) -> None:
+        """End the look-out for a database that is away."""
+        await self._breaker.aclose()
 
     async def status(self) -> list[dict[str, Any]]:
         """How each harvestable source stands; raises `StorageError`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiodataloader import DataLoader
 
+from hub.cache.breaker import Breaker
 from hub.catalogue.documents import record_of
 from hub.catalogue.question import (
     LISTED,
@@ -37,6 +38,8 @@ from schema.model.words import Kind
 
 PATIENCE = 3.0
 """Seconds that the database may work on one part of an answer."""
+Counts = tuple[int, tuple[Facet, ...]]
+"""How many match, and the facets in the order asked for."""
 MOST_COPIES = 20
 """Records of one work that are shown; a name that more than these bear names no work."""
 
@@ -46,7 +49,7 @@ class Searching:
 
     def __init__(
         self, kept: Collection, states: States, registry: Registry, directory: SourceDirectory, clock: Clock,
-        every: float,
+        every: float, breaker: Breaker,
     ) -> None:  # fmt: skip
         self._kept = kept
         self._states = states
@@ -54,6 +57,7 @@ class Searching:
         self._directory = directory
         self._clock = clock
         self._every = every
+        self._breaker = breaker
         self._copies: DataLoader[str, list[Document]] = DataLoader(
             self._copies_of,  # type: ignore[arg-type]  # an error in a key's place is raised for that key
             max_batch_size=200,
@@ -76,17 +80,12 @@ class Searching:
         counted = dimensions(facets)
         first = max(0, min(first, MOST_FIRST))
         try:
-            states = await self._states.all()
-            known = harvestable(self._registry)
-            if not any(held(states.get(code, {})) for code in known):
-                return None
-            only = known if states.keys() - known.keys() else None
-            search, page, (total, counts) = await self._answered(
-                text, filters, after, only, counted, first + 1
-            )
-            records = await self._records(place.key for place in page[:first])
+            answer = await self._breaker.run(lambda: self._read(text, filters, after, counted, first))
         except StorageError:
             return None
+        if answer is None:
+            return None
+        states, search, page, (total, counts), records = answer
         more = len(page) > first
         found = self._found(search, page[:first], records, states)
         account_of = account(self._asked(filters), states, self._clock.epoch(), self._every)
@@ -103,19 +102,31 @@ class Searching:
         """The other records of the same work, none when nobody can tell; keys of one tick travel together."""
         try:
             copies = await self._copies.load(key)
-            states = await self._states.all() if copies else {}
+            states = await self._breaker.run(self._states.all) if copies else {}
         except StorageError:
             return ()
         shown = (self._entity(copy, states) for copy in copies)
         return tuple(entity for entity in shown if entity is not None)
 
+    async def _read(
+        self, text: str, filters: Mapping[str, Sequence[str]], after: str, counted: Sequence[str], first: int
+    ) -> tuple[dict[str, Document], Search, list[Place], Counts, dict[str, Document]] | None:
+        """All that a page needs of the database; None while nothing is harvested. Raises `StorageError`."""
+        states = await self._states.all()
+        known = harvestable(self._registry)
+        if not any(held(states.get(code, {})) for code in known):
+            return None
+        only = known if states.keys() - known.keys() else None
+        search, page, counts = await self._answered(text, filters, after, only, counted, first + 1)
+        return states, search, page, counts, await self._records(place.key for place in page[:first])
+
     async def _answered(
         self, text: str, filters: Mapping[str, Sequence[str]], after: str, only: Iterable[str] | None,
         counted: Sequence[str], wanted: int,
-    ) -> tuple[Search, list[Place], tuple[int, tuple[Facet, ...]]]:  # fmt: skip
+    ) -> tuple[Search, list[Place], Counts]:  # fmt: skip
         """By words; where nothing has them, by characters. A cursor goes on in the search that it is of."""
 
-        async def look(loose: bool) -> tuple[Search, list[Place], tuple[int, tuple[Facet, ...]]] | None:
+        async def look(loose: bool) -> tuple[Search, list[Place], Counts] | None:
             search = await asyncio.to_thread(understood, text, filters, after, only_sources=only, loose=loose)
             if search is None:
                 return None
@@ -142,7 +153,7 @@ class Searching:
             tiers = [(0, one) for one in await self._rows(browsed(search, wanted), wanted)]
         return [Place(tier, one["rank"], one["_id"]) for tier, one in tiers[:wanted]]
 
-    async def _counts(self, search: Search, counted: Sequence[str]) -> tuple[int, tuple[Facet, ...]]:
+    async def _counts(self, search: Search, counted: Sequence[str]) -> Counts:
         """How many match, and the facets in the order asked for."""
         if search.match is None:
             return 0, ()
@@ -199,15 +210,18 @@ class Searching:
         return self._directory.shown(self._directory.specs[Kind.RESOURCE], [Told(record, face.level, old)])
 
     async def _copies_of(self, keys: list[str]) -> list[list[Document] | StorageError]:
-        """For each key the documents that share a work with it."""
+        """For each key the documents that share a work with it, or what kept the database from telling."""
         try:
-            rows = await self._kept.find({"_id": {"$in": keys}}, limit=len(keys), fields={"works": 1})
-            names = {row["_id"]: row["works"] for row in rows}
-            groups = await self._groups(sorted({name for own in names.values() for name in own}))
-            others = [_others(key, names.get(key, ()), groups) for key in keys]
-            records = await self._records({other for found in others for other in found})
+            return [*await self._breaker.run(lambda: self._shared(keys))]
         except StorageError as error:
             return [error] * len(keys)
+
+    async def _shared(self, keys: list[str]) -> list[list[Document]]:
+        rows = await self._kept.find({"_id": {"$in": keys}}, limit=len(keys), fields={"works": 1})
+        names = {row["_id"]: row["works"] for row in rows}
+        groups = await self._groups(sorted({name for own in names.values() for name in own}))
+        others = [_others(key, names.get(key, ()), groups) for key in keys]
+        records = await self._records({other for found in others for other in found})
         return [[records[other] for other in found if other in records] for found in others]
 
     async def _groups(self, names: list[str]) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from connectors.mapping.load import MappingRefused
 from hub.app import state_folder
 from hub.cli.listen import PortTaken, address, bound
 from hub.cli.parts import database
@@ -25,7 +26,9 @@ EARLIEST = 2025
 """A clock before this year is wrong: this program is younger."""
 REMEDIES = {
     "SOURCE_REFUSED": "检查凭据与地址 / check its credentials and address",
-    "SOURCE_TLS": "检查证书与 hub.allowed_networks / check its certificate, and hub.allowed_networks",
+    "SOURCE_TLS": "检查其证书 / check its certificate",
+    "SOURCE_ADDRESS": "检查地址；内网来源须写入 hub.allowed_networks / check its address; name a private one "
+    "in hub.allowed_networks",
     "SOURCE_TIMEOUT": "稍后再试，或放宽其 deadline / try again later, or give it a longer deadline",
     "SOURCE_BAD_RESPONSE": "请其运营单位检查 / ask its operator: it answers, but not as its protocol says",
 }
@@ -70,7 +73,7 @@ async def _examined(config: Path) -> list[Finding]:
     return found + await _sources(config)
 
 
-def _refused(refused: SettingsRefused) -> Finding:
+def _refused(refused: SettingsRefused | MappingRefused) -> Finding:
     return Finding("设置 / settings", False, f"{refused.file}:{refused.line} {refused.cause}", refused.remedy)
 
 
@@ -151,7 +154,7 @@ async def _database(loaded: Loaded, ours: bool) -> Finding:
 async def _sources(config: Path) -> list[Finding]:
     try:
         states = await probed(config)
-    except SettingsRefused as refused:
+    except (SettingsRefused, MappingRefused) as refused:
         return [_refused(refused)]
     return [
         Finding(f"来源 / source {code}", not said, said or "应答 / answers", _remedy(said))

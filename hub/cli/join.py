@@ -23,6 +23,7 @@ from connectors.errors import SourceError
 from connectors.http import Http
 from connectors.seal import Seal
 from hub.app import matching_key
+from hub.cli.parts import refusing
 from hub.cli.say import Refusal, dumps
 from hub.settings import Loaded, Settings, SettingsRefused, load
 from hub.sources.registry import build_connector
@@ -110,7 +111,9 @@ async def _tried(loaded: Loaded) -> list[str]:
     source = loaded.settings.sources[-1]
     http = Http(loaded.settings.hub.allowed_networks)
     try:
-        connector = build_connector(loaded.file, source, Tools(http, Seal(matching_key(loaded)), loaded.root))
+        tools = Tools(http, Seal(matching_key(loaded)), loaded.root)
+        with refusing(loaded.file):
+            connector = build_connector(loaded.file, source, tools)
         try:
             await connector.probe(source.deadline)
         finally:

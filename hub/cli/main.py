@@ -22,15 +22,19 @@ sources = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="已接�
 app.add_typer(sources, name="sources")
 
 Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="RONGTONG_CONFIG", help="设置文件 / settings file.")
-]
+    Path | None,
+    typer.Option(
+        "--config", "-c", envvar="RONGTONG_CONFIG",
+        help="设置文件，缺省为 ./rongtong.toml，再次为运行中的演示的 / settings file; by default "
+        "./rongtong.toml, else the running demonstration's.",
+    ),
+]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="输出一行 JSON / print one line of JSON.")]
 Url = Annotated[
     str, typer.Option(envvar="RONGTONG_URL", help="运行中的中心的地址 / address of a running hub.")
 ]
 As = Annotated[str, typer.Option("--as", help="演示人物 / demo persona: teacher, pupil, guardian, officer …")]
 Demonstration = Annotated[Path, typer.Option(help="演示的状态目录 / the demonstration's folder.")]
-DEFAULT = Path("rongtong.toml")
 DEMO = Path(".rongtong/demo")
 LOCAL = "http://127.0.0.1:8000"
 
@@ -52,11 +56,12 @@ def demo(
 
 
 @app.command()
-def serve(config: Config = DEFAULT, as_json: Json = False) -> None:
+def serve(config: Config = None, as_json: Json = False) -> None:
     """按设置文件运行中心 / run the hub with a settings file."""
+    from hub.cli.config import of_ours
     from hub.cli.serve import run
 
-    run(config, as_json)
+    run(of_ours(config), as_json)
 
 
 @app.command()
@@ -80,13 +85,14 @@ def query(
 def explain(
     file: Annotated[str, typer.Argument(help="查询文件，- 为标准输入 / query file, - for standard input.")],
     variables: Annotated[str, typer.Option(help="JSON 变量 / variables as JSON.")] = "{}",
-    config: Config = DEFAULT,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """只说明会问谁、为何，并不提问 / who would be asked, and why."""
+    from hub.cli.config import of_a_hub
     from hub.cli.explain import run
 
-    run(file, variables, config, as_json)
+    run(file, variables, of_a_hub(config), as_json)
 
 
 @app.command()
@@ -94,22 +100,24 @@ def harvest(
     source: Annotated[
         list[str] | None, typer.Argument(help="来源代码，缺省为全部 / sources; all by default.")
     ] = None,
-    config: Config = DEFAULT,
+    config: Config = None,
     from_start: Annotated[bool, typer.Option(help="从头采集 / from the start.")] = False,
     as_json: Json = False,
 ) -> None:
     """采集资源目录，可中断续采 / harvest resource metadata, resumable."""
+    from hub.cli.config import of_a_hub
     from hub.cli.harvest import run
 
-    run(source or [], config, from_start, as_json)
+    run(source or [], of_a_hub(config), from_start, as_json)
 
 
 @app.command()
-def doctor(config: Config = DEFAULT, as_json: Json = False) -> None:
+def doctor(config: Config = None, as_json: Json = False) -> None:
     """体检，每项附办法 / look at everything, with a fix for each finding."""
+    from hub.cli.config import of_a_hub
     from hub.cli.doctor import run
 
-    run(config, as_json)
+    run(of_a_hub(config), as_json)
 
 
 @app.command()
@@ -134,19 +142,21 @@ def sdl(as_json: Json = False) -> None:
 
 
 @sources.command("list")
-def sources_list(config: Config = DEFAULT, as_json: Json = False) -> None:
+def sources_list(config: Config = None, as_json: Json = False) -> None:
     """列出来源及其所供 / list the sources and what they offer."""
+    from hub.cli.config import of_a_hub
     from hub.cli.sources import show
 
-    show(config, as_json)
+    show(of_a_hub(config), as_json)
 
 
 @sources.command("check")
-def sources_check(config: Config = DEFAULT, as_json: Json = False) -> None:
+def sources_check(config: Config = None, as_json: Json = False) -> None:
     """逐一探测来源 / ask every source the cheapest question."""
+    from hub.cli.config import of_a_hub
     from hub.cli.sources import check
 
-    check(config, as_json)
+    check(of_a_hub(config), as_json)
 
 
 @sources.command("add")
@@ -160,15 +170,17 @@ def sources_add(
         list[str] | None, typer.Option(help="协议设置 key=value / option of the tongue.")
     ] = None,
     school: Annotated[str, typer.Option(help="学校标识码 / school code.")] = "",
-    config: Config = DEFAULT,
+    config: Config = None,
     write: Annotated[
         bool, typer.Option(help="写入设置文件；缺省只试 / write; by default only tried.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """接入来源：先试答，再写入 / join a source: tried first, written with --write."""
+    from hub.cli.config import to_be_written
     from hub.cli.join import add
 
+    config = to_be_written(config, write)
     add(code, protocol, level, region, name, option or [], school, config, write, as_json)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+from connectors.mapping.load import MappingRefused
 from hub.app import Hub, build, state_folder
 from hub.cli.say import Refusal
 from hub.embedded import storage
-from hub.settings import Loaded, load
+from hub.settings import Loaded, SettingsRefused, load
 
 
 @contextlib.asynccontextmanager
@@ -35,6 +36,23 @@ async def built(config: Path, *, remembering: bool = True) -> AsyncIterator[Hub]
     loaded = load(config)
     async with contextlib.AsyncExitStack() as stack:
         uri = await stack.enter_async_context(database(loaded)) if remembering else ""
-        hub = await build(loaded, mongo_uri=uri)
+        with refusing(loaded.file):
+            hub = await build(loaded, mongo_uri=uri)
         stack.push_async_callback(hub.aclose)
         yield hub
+
+
+@contextlib.contextmanager
+def refusing(file: Path) -> Iterator[None]:
+    """What connectors say of their options while they are built, as a refusal of the settings in `file`.
+
+    Connectors know no settings file: they raise `ValueError` with the value and what is wrong with it.
+    """
+    try:
+        yield
+    except (SettingsRefused, MappingRefused, UnicodeError):
+        raise
+    except ValueError as error:
+        raise SettingsRefused(
+            file, 0, str(error), "改正该来源的 options / mend that source's options"
+        ) from None

@@ -37,6 +37,9 @@ def refusal_of(error: Exception) -> Refusal | None:
     code = getattr(error, "code", None)
     if isinstance(code, str):
         return Refusal(str(error), code)
+    if flaws := getattr(error, "flaws", ()):  # of a mapping file: as many as one line can tell
+        more = f"（共 {len(flaws)} 处 / {len(flaws)} in all）" if len(flaws) > 1 else ""
+        return Refusal(f"{flaws[0]}{more}", "MAPPING_REFUSED")
     if isinstance(error, OSError) and error.filename:
         return Refusal(f"{error.filename}：{error.strerror} / cannot be used", "FILE_UNUSABLE")
     return None

@@ -11,7 +11,7 @@ from pathlib import Path
 from hub.app import build, create_app
 from hub.cli.ending import until_told
 from hub.cli.listen import bound, serving
-from hub.cli.parts import database
+from hub.cli.parts import database, refusing
 from hub.cli.say import dumps
 from hub.settings import load
 
@@ -27,7 +27,9 @@ async def _serving(config: Path) -> AsyncIterator[str]:
     server = loaded.settings.server
     with contextlib.closing(bound(server)) as listening:
         async with database(loaded) as uri:
-            app = create_app(await build(loaded, mongo_uri=uri))
+            with refusing(loaded.file):
+                hub = await build(loaded, mongo_uri=uri)
+            app = create_app(hub)
             async with serving(app, server, listening) as url:
                 yield url
 

@@ -27,7 +27,8 @@ PROCESSES: dict[str, tuple[str, ...]] = {
 }
 """Twin process -> the sources that it speaks for."""
 
-START_PATIENCE = 60.0
+START_PATIENCE = {"demo": 60.0, "city": 600.0}
+"""Seconds by scale: a city's rosters and tables are written out before its twins are ready."""
 STOP_PATIENCE = 8.0
 
 
@@ -87,7 +88,7 @@ class Twins:
         self._processes.append(process)
         assert process.stdout is not None, "asked for a pipe"
         try:
-            async with asyncio.timeout(START_PATIENCE):
+            async with asyncio.timeout(START_PATIENCE[self.scale]):
                 said = json.loads(await process.stdout.readline())
         except (TimeoutError, ValueError):
             raise DemoFailed(

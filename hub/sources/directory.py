@@ -15,14 +15,16 @@ from typing import Any
 
 import msgspec
 
+from hub.sources.accounting import account_of, nobody, total_of
 from hub.sources.asking import Asking, Heard, Joined
+from hub.sources.joining import joined, speaking
 from hub.sources.merging import Told, merge
 from hub.sources.paging import Mark, Row, cursor, listing, mark_of, weave
 from hub.sources.routing import Asked, Candidate, Question, Reach, Route, route
-from schema.graph.context import Account, Entity, Found, Losing, Silence
+from schema.graph.context import Account, Entity, Found, Losing
 from schema.model.codes import Level
 from schema.model.divisions import Divisions
-from schema.model.policy import SIGHT_FIELDS, reveal
+from schema.model.policy import SIGHT_FIELDS, STRANGER, reveal, ties
 from schema.model.privacy import Mask, PrivacyClass, masked
 from schema.model.record import NOWHERE, Lookup, Page, Place, lookup
 from schema.model.viewer import Viewer
@@ -72,11 +74,12 @@ class SourceDirectory:
             heard += await self._each(later, spec, "key", key, {})
             told = {one.source for one in path.asked + later.asked}
             path = Route(path.asked + later.asked, tuple(p for p in near.passed if p.source not in told))
-        account = _account(path, heard)
+        account = account_of(path, heard)
         entities = self._entities(spec, heard)
         if not entities:
             # A remembered copy is there only of what exists: of what is not shown it must not tell.
-            return None, replace(account, stale=())
+            silent = tuple(replace(silence, remembered=False) for silence in account.silent)
+            return None, replace(account, silent=silent, stale=())
         return entities[0], account
 
     async def related(
@@ -112,9 +115,11 @@ class SourceDirectory:
                 path, spec, lambda one: lookup(kind, one.fields, {**narrowed, by: [value]})
             )
         known = {name: about.values[name] for name in SIGHT_FIELDS & about.values.keys()} if about else {}
-        entities = tuple(self._entities(spec, heard, known, filters))
-        account, more = _account(path, heard), any(said.more for said in heard)
-        return Found(entities, account, None if more or _missing(account) else len(entities), more)
+        entities = tuple(self._entities(spec, speaking(spec, heard), known, filters))
+        account, more = account_of(path, heard), any(said.more for said in heard)
+        if not path.asked:
+            account = self._unasked(question, account, {**known, by: value})
+        return Found(entities, account, None if more or account.missing else len(entities), more)
 
     async def find(
         self,
@@ -147,7 +152,11 @@ class SourceDirectory:
         def ask(one: Asked) -> Lookup:
             return lookup(kind, one.fields, narrowed, text=text, since=since, until=until)
 
-        if spec.shared:
+        if not path.asked:
+            told = {name: values[0] for name, values in narrowed.items()}
+            account = self._unasked(question, account_of(path, ()), told)
+            return Found(account=account, total=None if account.missing else 0)
+        if spec.shared or spec.same or (spec.register and len(path.asked) > 1):
             return await self._merged_page(spec, path, ask, by, name, mark, first)
         return await self._woven_page(spec, path, ask, by, name, mark, first)
 
@@ -164,15 +173,16 @@ class SourceDirectory:
     ) -> Found:
         """A page of things that several sources tell of: read whole, merged, in order of key."""
         heard = await asyncio.gather(*(self._whole(one, spec, ask(one)) for one in path.asked))
-        account = _account(path, heard)
-        entities = sorted(self._entities(spec, heard, by=by), key=lambda entity: entity.key)
+        account = account_of(path, heard)
+        seen = self._entities(spec, speaking(spec, heard), by=by)
+        entities = sorted(seen, key=lambda entity: entity.key)
         rest = [entity for entity in entities if entity.key > mark.key]
         shown = tuple(rest[:first])
         cut = any(said.more for said in heard)
         return Found(
             shown,
             account,
-            None if cut or _missing(account) else len(entities),
+            None if cut or account.missing else len(entities),
             len(rest) > first or (cut and bool(shown)),
             tuple(cursor(name, Mark(key=entity.key)) for entity in shown),
         )
@@ -190,7 +200,7 @@ class SourceDirectory:
         for _ in range(ROUNDS):
             start = end
             heard = await self._all(path, spec, _paged(ask, start, size))
-            account += _account(path, heard)
+            account += account_of(path, heard)
             pairs = list(zip(path.asked, heard, strict=True))
             rows = [_row(one, said, start) for one, said in pairs]
             woven = weave(rows, start, seek - len(shown), lambda told: self._shown(spec, told, by=by))
@@ -200,12 +210,12 @@ class SourceDirectory:
             size, end = WINDOW, woven.end
             if len(shown) >= seek or (sure and shown) or not left or end == start:
                 break
-        missing = _missing(account)
+        missing = account.missing
         total = None
         if not (left or missing or mark.at or any(said.more for said in heard)):
             total = len(shown)
         elif not missing and sure:
-            total = _total(pairs, start)
+            total = total_of(pairs, start)
         # Who falls silent in the middle of a list has more to say: the cursor goes on from there.
         more = (
             (left and (sure or len(shown) < seek))
@@ -256,6 +266,19 @@ class SourceDirectory:
         """Whether to ask at all: who is not signed in sees nothing of words without public fields."""
         return not self.viewer.anonymous or _open(spec)
 
+    def _unasked(self, question: Question, account: Account, told: Mapping[str, Any]) -> Account:
+        """The account of a list for which nobody is asked: not an empty list, but one that nobody knows.
+
+        `told`: what is known of every thing in it. Who could not see such things hears nothing, as ever.
+        """
+        place = question.place
+        at = {"region_code": place.region_code, "school_code": place.school_code}
+        values = {**{name: code for name, code in at.items() if code}, **told}
+        tie = ties(self.viewer, question.spec, values, self.divisions.within)
+        if account.silent or not (_open(question.spec) or tie != STRANGER):
+            return account
+        return replace(account, silent=(nobody(question),))
+
     def _entities(
         self,
         spec: WordSpec,
@@ -263,12 +286,9 @@ class SourceDirectory:
         known: Mapping[str, Any] = MappingProxyType({}),
         by: frozenset[str] = frozenset(),
     ) -> list[Entity]:
-        """What was heard, one entity a key and one record a source, in the order first heard of."""
-        by_key: dict[str, dict[str, Told]] = {}
-        for said in heard:
-            for told in said.told:
-                by_key.setdefault(told.record.key, {}).setdefault(told.record.source, told)
-        shown = (self._shown(spec, list(told.values()), known, by) for told in by_key.values())
+        """What was heard, one entity a thing and one record a source, in the order first heard of."""
+        things = joined(spec, (told for said in heard for told in said.told))
+        shown = (self._shown(spec, told, known, by) for told in things)
         return [entity for entity in shown if entity is not None]
 
     def _shown(
@@ -302,7 +322,7 @@ class SourceDirectory:
 
 def _wanted(spec: WordSpec, fields: frozenset[str]) -> frozenset[str]:
     """The values to ask for: what is wanted and what decides who may see it."""
-    return (fields | SIGHT_FIELDS) & spec.values()
+    return (fields | SIGHT_FIELDS | spec.identity) & spec.values()
 
 
 def _placed(kind: Kind, key: str, place: Place) -> Place:
@@ -361,33 +381,3 @@ def _paged(ask: Ask, mark: Mark, size: int) -> Ask:
 def _row(one: Asked, said: Heard, mark: Mark) -> Row:
     start = mark.at.get(one.source, 0)
     return Row(one.source, start, said.told if one.offer.pages else said.told[start:])
-
-
-def _account(path: Route, heard: Sequence[Heard]) -> Account:
-    pairs = list(zip(path.asked, heard, strict=True))
-    cut = tuple(Silence(one.source, one.level, "SOURCE_NOT_ASKED", one.why) for one in path.passed if one.cut)
-    return Account(
-        tuple(one.source for one, _ in pairs),
-        tuple(one.source for one, said in pairs if said.silence is None),
-        tuple(said.silence for _, said in pairs if said.silence is not None) + cut,
-        tuple(one.source for one, said in pairs if said.stale),
-    )
-
-
-def _missing(account: Account) -> bool:
-    """Whether somebody is silent for whom no remembered answer stands in."""
-    return any(silence.source not in account.stale for silence in account.silent)
-
-
-def _total(pairs: Sequence[tuple[Asked, Heard]], mark: Mark) -> int | None:
-    """The sum of what the sources count, if each can tell or told everything."""
-    total = 0
-    for one, said in pairs:
-        start = mark.at.get(one.source, 0) if one.offer.pages else 0
-        if said.total is not None:
-            total += said.total
-        elif said.more or (start and not said.told):
-            return None
-        else:
-            total += start + len(said.told)
-    return total

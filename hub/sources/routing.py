@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from connectors.base import Capabilities, Offer
+from connectors.errors import Unanswerable
 from schema.graph.context import Face
 from schema.model.codes import LEVELS, Level
 from schema.model.divisions import Divisions
 from schema.model.record import NOWHERE, Place
 from schema.model.words import Kind, WordSpec
 
+NOT_ASKED = "SOURCE_NOT_ASKED"
 MOST_ASKED = 64
 """Most sources one question goes to; the rest are passed over as too many, and said so."""
 
@@ -74,12 +76,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A source that is not asked, and why; `cut`: it fits, but there were too many before it."""
+    """A source that is not asked, and why.
+
+    `code`: it might have something to say all the same, and so counts as silent: it fits, but there were too
+    many before it (`SOURCE_NOT_ASKED`), or it cannot be asked in this way (`SOURCE_CANNOT`).
+    """
 
     source: str
     level: Level
     why: str
-    cut: bool = False
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,12 @@ def route(question: Question, candidates: Sequence[Candidate], divisions: Divisi
         why_not = _unfit(question, candidate, offer, divisions)
         if offer is None or why_not:
             passed.append(Passed(candidate.face.code, candidate.face.level, why_not))
+        elif cannot := _cannot(question, offer):
+            code = "" if any(map(_numbered, question.by - offer.by)) else Unanswerable.code
+            passed.append(Passed(candidate.face.code, candidate.face.level, cannot, code))
         elif len(asked) == MOST_ASKED:
             too_many = f"已询问 {MOST_ASKED} 个来源，未再询问 / not asked: {MOST_ASKED} others were"
-            passed.append(Passed(candidate.face.code, candidate.face.level, too_many, cut=True))
+            passed.append(Passed(candidate.face.code, candidate.face.level, too_many, NOT_ASKED))
         else:
             asked.append(
                 Asked(
@@ -137,15 +146,25 @@ def _unfit(question: Question, candidate: Candidate, offer: Offer | None, divisi
         return "不在所问级别 / not of the levels asked for"
     if not (question.only_source or _near(question, candidate, divisions)):
         return "不管辖该地 / does not cover the place"
-    if lacking := question.by - offer.by:
-        return f"不能按 {'、'.join(sorted(lacking))} 查询 / cannot filter by {', '.join(sorted(lacking))}"
-    if question.text and not offer.search:
-        return "不能全文检索 / cannot search"
-    if question.spans and not offer.spans:
-        return "不能按时间查询 / cannot bound in time"
     if not question.fields & offer.fields:
         return "没有所需字段 / holds none of the fields wanted"
     return ""
+
+
+def _cannot(question: Question, offer: Offer) -> str:
+    """Why somebody who may well have what is asked for cannot be asked in this way; empty if they can."""
+    if lacking := question.by - offer.by:
+        return f"不能按 {'、'.join(sorted(lacking))} 查询 / cannot filter by {', '.join(sorted(lacking))}"
+    if question.text and not offer.search:
+        return "不能实时全文检索 / cannot be searched live"
+    if question.spans and not offer.spans:
+        return "不能按时间查询 / cannot bound in time"
+    return ""
+
+
+def _numbered(name: str) -> bool:
+    """Whether a filter is a key or a mark of persons: who does not find by it does not know it at all."""
+    return name == "key" or (name.endswith(("_key", "_keys")) and name != "chapter_keys")
 
 
 def _near(question: Question, candidate: Candidate, divisions: Divisions) -> bool:

@@ -1,15 +1,18 @@
 """Arguments that many fields share, described once, and the spans of time they mean."""
 
+import re
 from datetime import date, timedelta
 from typing import Annotated, Any
 
 import strawberry
 
+from schema.graph.refusals import BadArgument
 from schema.graph.words import both
 from schema.model.codes import Level, Stage
 from schema.model.words import Date, RegionCode, SchoolYear, YearMonth
 
 CHINA = "+08:00"
+LAST_YEAR = 9999
 
 
 def said(zh: str, en: str) -> object:
@@ -20,6 +23,10 @@ def said(zh: str, en: str) -> object:
 First = Annotated[int, said("每页条数，至多 500", "How many on a page, 500 at most")]
 After = Annotated[str | None, said("上一页的 endCursor", "The last page's endCursor")]
 InRegion = Annotated[RegionCode, said("区划代码，含其下各级", "Region code; regions below are included")]
+ThisRegion = Annotated[
+    RegionCode,
+    said("区划代码，只限该区划本身，不含其下各级", "Region code; this very region, none of those below"),
+]
 MaybeRegion = Annotated[RegionCode | None, said("区划代码，含其下各级", "Region code; those below included")]
 AtLevel = Annotated[Level | None, said("级别", "Level")]
 AtLevels = Annotated[list[Level] | None, said("只问这些级别的来源", "Ask only sources of these levels")]
@@ -32,7 +39,9 @@ InMonth = Annotated[YearMonth | None, said("月份；缺省为本月", "Month; t
 FromDay = Annotated[Date | None, strawberry.argument(name="from", description=both("起始日期", "First day"))]
 ToDay = Annotated[Date | None, said("截止日期，含当日", "Last day, included")]
 OfKind = Annotated[str | None, said("类别", "Kind, as the sources name it")]
-InPeriod = Annotated[str, said("时段，如 2026-11", "Period, e.g. 2026-11")]
+InPeriod = Annotated[
+    str, said("时段：2026-11、2026 或 2026-2027", "Period: a month 2026-11, a year 2026, or 2026-2027")
+]
 OfYear = Annotated[SchoolYear | None, said("学年", "School year")]
 SomeText = Annotated[str | None, said("检索词", "Text to search for")]
 ById = Annotated[strawberry.ID, said("全局标识", "Global id")]
@@ -42,13 +51,31 @@ def month_span(month: str) -> dict[str, Any]:
     """`since` and `until` of a month in China's time: RFC 3339, until exclusive."""
     year, number = int(month[:4]), int(month[5:7])
     after = f"{year + number // 12:04d}-{number % 12 + 1:02d}"
-    return {"since": f"{month}-01T00:00:00{CHINA}", "until": f"{after}-01T00:00:00{CHINA}"}
+    return _span(f"{month}-01", f"{after}-01" if year < LAST_YEAR else "")
 
 
 def day_span(first: str | None, last: str | None) -> dict[str, Any]:
-    """`since` and `until` of whole days in China's time, either end open."""
-    until = (date.fromisoformat(last) + timedelta(days=1)).isoformat() if last and last < "9999" else ""
+    """`since` and `until` of whole days in China's time, either end open; `BadArgument` if it ends first."""
+    if first and last and last < first:
+        raise BadArgument("to 早于 from；请对调", "to is before from: exchange them")
+    ends = last if last and int(last[:4]) < LAST_YEAR else ""
+    return _span(first or "", (date.fromisoformat(ends) + timedelta(days=1)).isoformat() if ends else "")
+
+
+def _span(since: str, until: str) -> dict[str, Any]:
+    # The calendar's first and last year are left open: no moment beyond them can be written in every offset.
+    since = "" if since.startswith("0001") else since
     return {
-        "since": f"{first}T00:00:00{CHINA}" if first else "",
+        "since": f"{since}T00:00:00{CHINA}" if since else "",
         "until": f"{until}T00:00:00{CHINA}" if until else "",
     }
+
+
+def period_of(text: str) -> str:
+    """A period as sources name it: a month, a year or a school year; `BadArgument` for anything else."""
+    if re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2])|-\d{4})?", text, re.ASCII):
+        return text
+    raise BadArgument(
+        "period 应写作 2026-11（月）、2026（年）或 2026-2027（学年）",
+        "period is a month 2026-11, a year 2026 or a school year 2026-2027",
+    )

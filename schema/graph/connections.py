@@ -37,14 +37,14 @@ class Page:
     more: bool = False
     total: int | None = 0
     account: Account = field(default_factory=Account)
-    facets: tuple[Facet, ...] = ()
+    facets: tuple[Facet, ...] | None = None
 
 
 TYPES["Page"] = Page
 
 
-def page_of(found: Found, facets: tuple[Facet, ...] = ()) -> Page:
-    """A page that a source-side list came as."""
+def page_of(found: Found, facets: tuple[Facet, ...] | None = None) -> Page:
+    """A page that a source-side list came as; `facets` None: nobody could count."""
     return Page(found.entities, found.cursors, found.more, found.total, found.account, facets)
 
 
@@ -55,22 +55,23 @@ def slice_of(found: Found, entities: Sequence[Entity], first: int, after: str | 
     """
     start = position(after)
     shown = tuple(entities[start : start + checked(first)])
-    missing = {silence.source for silence in found.account.silent} - set(found.account.stale)
     return Page(
         shown,
         tuple(cursor(start + place + 1) for place in range(len(shown))),
         len(entities) > start + len(shown),
-        None if missing or found.more else len(entities),
+        None if found.account.missing or found.more else len(entities),
         found.account,
     )
 
 
 def merged(found: Sequence[Found]) -> Found:
-    """Several answers as one: each thing once, accounts added up."""
+    """Several answers as one: each thing once, accounts added up; that for one of them nobody could be asked
+    counts only where nobody was asked for any."""
     by_key = {entity.key: entity for answer in found for entity in answer.entities}
     account = Account()
     for answer in found:
         account += answer.account
+    account = account.heard_of() if account.asked else account
     return Found(tuple(by_key.values()), account, len(by_key), any(answer.more for answer in found))
 
 
@@ -205,6 +206,8 @@ def _counted(
         strawberry.argument(description="维度；缺省为全部。Dimensions; all unless given."),
     ] = None,
 ) -> Any:
+    if self.facets is None:
+        return None
     chosen = set(dimensions or enums.ResourceFacet)
     return [facet for facet in self.facets if facet.dimension in chosen]
 
@@ -212,7 +215,7 @@ def _counted(
 def _facets() -> Any:
     return strawberry.field(
         resolver=_counted,
-        description=both("按维度计数（有目录时）", "Counts by dimension, where there is a catalogue"),
+        description=both("按维度计数；目录未作答时为空", "Counts by dimension; null without the catalogue"),
         graphql_type=Any,
-        metadata={ANNOTATION: "list[FacetCount]"},
+        metadata={ANNOTATION: "list[FacetCount] | None"},
     )

@@ -5,8 +5,8 @@ They belong to the graph, which asks; the hub provides them (`hub/sources/direct
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -15,6 +15,11 @@ from schema.model.divisions import Divisions
 from schema.model.record import NOWHERE, Place
 from schema.model.viewer import Viewer
 from schema.model.words import Kind, WordSpec
+
+NO_SOURCE = "NO_SOURCE"
+"""Code of a silence without a source: somebody would have to know, and no joined source speaks for it."""
+HUB = "hub"
+"""What stands in a source's place where the hub speaks for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +80,17 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A source that was asked and gave nothing usable: its code, the error's code, the reason in words."""
+    """A source that gave nothing usable: its code, the error's code, the reason in words.
+
+    `remembered`: a copy from before stands in for it in this very look-up. With the code `NO_SOURCE` nobody
+    could be asked at all, and `HUB` stands in the source's place.
+    """
 
     source: str
     level: Level
     code: str
     reason: str
+    remembered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +106,27 @@ class Account:
         return Account(
             tuple(dict.fromkeys(self.asked + other.asked)),
             tuple(dict.fromkeys(self.answered + other.answered)),
-            tuple({silence.source: silence for silence in self.silent + other.silent}.values()),
+            _each_once(self.silent + other.silent),
             tuple(dict.fromkeys(self.stale + other.stale)),
         )
+
+    @property
+    def missing(self) -> bool:
+        """Whether somebody is silent for whom nothing remembered stands in: what is told may be short."""
+        return any(not silence.remembered for silence in self.silent)
+
+    def heard_of(self) -> Account:
+        """The same without "nobody could be asked": for one thing that is absent, or where others were."""
+        return replace(self, silent=tuple(one for one in self.silent if one.code != NO_SOURCE))
+
+
+def _each_once(silent: Iterable[Silence]) -> tuple[Silence, ...]:
+    """One silence a source, the last; it is remembered only if it was everywhere."""
+    kept: dict[str, Silence] = {}
+    for one in silent:
+        before = kept.get(one.source)
+        kept[one.source] = before if before and not before.remembered and one.remembered else one
+    return tuple(kept.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +258,9 @@ class Diary:
         if account.silent or account.stale or account.asked:
             self.account += account
             for silence in account.silent:
-                self.gaps.setdefault((path, silence.source), silence)
+                before = self.gaps.get((path, silence.source))
+                if before is None or (before.remembered and not silence.remembered):
+                    self.gaps[path, silence.source] = silence
 
 
 class SourceSilent(Exception):

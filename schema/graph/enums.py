@@ -27,6 +27,12 @@ _SAID: tuple[tuple[type[Enum], str, str, str], ...] = (
     (codes.Level, "五个级别", "The five levels", "国家 省 市 县（区） 校"),
     (codes.Stage, "学段", "Stage of schooling", "学前 小学 初中 高中 中职 特教 高等"),
     (codes.SchoolingSystem, "学制", "Schooling system", "六三制 五四制 九年一贯制 十二年一贯制"),
+    (
+        codes.OrgKind,
+        "机构类别",
+        "What a body is",
+        "教育行政部门（部、厅、局） 直属中心（电化教育、信息、装备） 教研科研机构 内设科室 委员会 其他",
+    ),
     (codes.PersonRole, "身份", "Role of a person", "学生 教师 监护人 职员 校长 教研员 管理员 公众"),
     (codes.Scene, "应用场景：教、学、研、管、评、育", "Scene of use", "教学 学习 教研 管理 评价 育人"),
     (codes.LoopStep, "教学环节：备导教学练测评", "Step of the teaching loop", "备 导 教 学 练 测 评"),

@@ -26,22 +26,24 @@ from schema.graph.arguments import (
     OfVersion,
     OfYear,
     SomeText,
+    ThisRegion,
     ToDay,
     day_span,
     month_span,
+    period_of,
     said,
 )
 from schema.graph.connections import Page, checked, page_of
 from schema.graph.enums import ResourceFacet
 from schema.graph.ids import decode
-from schema.graph.looking import by, holds, listed, note, noted, raw, related
+from schema.graph.looking import holds, listed, note, noted, raw, related
+from schema.graph.refusals import BadArgument
 from schema.graph.roots import root
 from schema.graph.types.organization import school_events
-from schema.graph.types.region import below, statistics_of, this_month
+from schema.graph.types.region import below, here, statistics_of, this_month
 from schema.graph.wanted import selected, variables
 from schema.graph.words import Info, typed
 from schema.model.codes import ActivityKind, CommunityKind, LiveKind
-from schema.model.record import Place
 from schema.model.words import Kind
 
 ChapterId = Annotated[strawberry.ID | None, said("章节的全局标识", "Global id of the chapter")]
@@ -171,7 +173,9 @@ class Listings:
         first: First = 20, after: After = None,
     ) -> Page:  # fmt: skip
         """Of a month, or between two days."""
-        dated = (from_ or to) and not month
+        dated = from_ or to
+        if dated and month:
+            raise BadArgument("month 与 from、to 不能同时使用", "give month, or from and to, not both")
         span = day_span(from_, to) if dated else month_span(month or this_month(info.context))
         kept = {"level": level, "activity_kind": kind}
         bounds = _within(info, region) | span
@@ -241,7 +245,7 @@ class Listings:
     ) -> Page:
         """Of a region and all below, for one period."""
         bounds = _within(info, region)
-        kept = {"period": period}
+        kept = {"period": period_of(period)}
         return await listed(info, Kind.HOMEWORK_STAT, first=first, after=after, keep=kept, **bounds)
 
     @root("平台应用", "Use of platforms", many="PlatformUsage")
@@ -250,23 +254,29 @@ class Listings:
     ) -> Page:
         """Of a region and all below, for one period."""
         bounds = _within(info, region)
-        kept = {"period": period}
+        kept = {"period": period_of(period)}
         return await listed(info, Kind.PLATFORM_USAGE, first=first, after=after, keep=kept, **bounds)
 
-    @root("指标", "Figures of a region", many="Metric")
+    @root(
+        "一个区划自身的指标，不含其下各级", "Figures of one region itself, without those below",
+        many="Metric",
+    )  # fmt: skip
     async def metrics(
-        self, info: Info, region: InRegion, keys: Keys = None, first: First = 20, after: After = None
+        self, info: Info, region: ThisRegion, keys: Keys = None, first: First = 20, after: After = None
     ) -> Page:
         """Of this very region."""
         kept = {"metric_key": keys} if keys else {}
         return await related(
-            info, Kind.METRIC, by("region_code", region, Place(region)), first=first, after=after,
+            info, Kind.METRIC, *here(info.context, region), first=first, after=after,
             keep=lambda entity: holds(entity, kept), also=tuple(kept),
         )  # fmt: skip
 
-    @root("教育统计", "Statistics of a region", many="Statistics")
+    @root(
+        "一个区划自身的统计表，不含其下各级", "Statistics of one region itself, without those below",
+        many="Statistics",
+    )  # fmt: skip
     async def statistics(
-        self, info: Info, region: InRegion, school_year: OfYear = None, stage: OfStage = None,
+        self, info: Info, region: ThisRegion, school_year: OfYear = None, stage: OfStage = None,
         first: First = 20, after: After = None,
     ) -> Page:  # fmt: skip
         """Of this very region."""

@@ -56,8 +56,9 @@ async def one(info: Info, kind: Kind, key: str | None, place: Place = NOWHERE) -
 async def first_of(info: Info, kind: Kind, *asked: Mapping[str, Any]) -> Any:
     """The first of what `related` finds for any of these questions, or None; raises `SourceSilent`."""
     found = await _related(info.context.directory, kind, fields(info, kind), asked)
-    note(info, found.entities[:1], found.account)
-    return _one(found.entities[0] if found.entities else None, found.account)
+    account = found.account.heard_of()
+    note(info, found.entities[:1], account)
+    return _one(found.entities[0] if found.entities else None, account)
 
 
 async def several(info: Info, kind: Kind, keys: Sequence[str], place: Place = NOWHERE) -> list[Any] | None:

@@ -9,9 +9,10 @@ from schema.graph.context import SourceSilent
 from schema.graph.ids import decode
 from schema.graph.listings import Listings
 from schema.graph.looking import note, one, raw
+from schema.graph.refusals import BadArgument
 from schema.graph.roots import root
 from schema.graph.types.platform import health_of, platform_of
-from schema.graph.types.region import region_node, region_nodes
+from schema.graph.types.region import known, region_node, region_nodes
 from schema.graph.wanted import wanted
 from schema.graph.words import TYPES, Info, both, node, typed
 from schema.model.words import Date, Kind, RegionCode
@@ -77,7 +78,7 @@ class Query(Listings):
     def regions(self, info: Info, parent: MaybeRegion = None, level: AtLevel = None) -> Any:
         """Right below `parent`, or with `level` all of that level under it."""
         divisions = info.context.divisions
-        start = parent or info.context.hub_region
+        start = known(info.context, parent) if parent else info.context.hub_region
         if level is None:
             return region_nodes(info, divisions.children(start))
         below = [code for code in divisions.under(start) if divisions.at_level(code, level) == code]
@@ -85,7 +86,9 @@ class Query(Listings):
 
     @root("一所学校", "A school", one="School")
     async def school(self, info: Info, school_code: SchoolCode = None, id: MaybeId = None) -> Any:
-        """By its code or its global id."""
+        """By its code or its global id; `BadArgument` for neither, and for both."""
+        if (school_code is None) == (id is None):
+            raise BadArgument("请给出 schoolCode 或 id，只给一个", "give schoolCode or id, one of them")
         return await one(info, Kind.SCHOOL, school_code or _key(info, Kind.SCHOOL, id))
 
     @root("一个班级", "A class", one="ClassGroup")

@@ -28,6 +28,10 @@ def _moment(text: str) -> bool:
     return bool(_MOMENT.fullmatch(text)) and datetime.fromisoformat(text).tzinfo is not None
 
 
+def _month(text: str) -> bool:
+    return bool(_MONTH.fullmatch(text)) and int(text[:4]) > 0
+
+
 def _years(text: str) -> bool:
     match = _YEARS.fullmatch(text)
     return match is not None and int(match[2]) == int(match[1]) + 1
@@ -61,7 +65,7 @@ SCALARS: dict[object, ScalarDefinition] = {
     DateTime: _scalar(
         "DateTime", "带时区的时刻", "RFC 3339 moment with offset", "2026-09-01T08:00:00+08:00", _moment
     ),
-    YearMonth: _scalar("YearMonth", "年月", "Month", "2026-09", lambda text: bool(_MONTH.fullmatch(text))),
+    YearMonth: _scalar("YearMonth", "年月", "Month", "2026-09", _month),
     SchoolYear: _scalar("SchoolYear", "学年", "School year", "2026-2027", _years),
     RegionCode: _scalar(
         "RegionCode",

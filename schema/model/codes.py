@@ -53,6 +53,17 @@ class SchoolingSystem(StrEnum):
     S12 = "S12"
 
 
+class OrgKind(StrEnum):
+    """What a body is: 教育行政部门, 直属中心 (电教馆、信息中心), 教研科研机构, 内设科室, 委员会, 其他."""
+
+    BUREAU = "BUREAU"
+    CENTRE = "CENTRE"
+    INSTITUTE = "INSTITUTE"
+    OFFICE = "OFFICE"
+    COMMITTEE = "COMMITTEE"
+    OTHER = "OTHER"
+
+
 class PersonRole(StrEnum):
     """What somebody is at an organisation; one person may hold several."""
 

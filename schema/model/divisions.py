@@ -23,9 +23,22 @@ class Divisions:
     ) -> None:
         order = {row["code"]: row["order"] for row in reporting if not row.get("total")}
         self._regions = {row["code"]: _values(row, order.get(row["code"])) for row in rows}
+        for values in list(self._regions.values()):
+            self._begin_successor(values)
         self._children: dict[str, list[str]] = {}
+        self._carried: dict[str, list[str]] = {}
+        for code in self._regions:
+            if (today := self.current(code)) != code:
+                self._carried.setdefault(today, []).append(code)
         for code, values in self._regions.items():
             self._children.setdefault(values.get("parent_code", ""), []).append(code)
+
+    def _begin_successor(self, values: Mapping[str, Any]) -> None:
+        # The table tells when a code ended, seldom when one began: whose predecessor ended then began then.
+        # Of several predecessors the first counts; every change in the table made its successor anew.
+        after, ended = self._regions.get(values.get("successor_code", "")), values.get("valid_to")
+        if after is not None and ended:
+            after["valid_from"] = min(ended, after.get("valid_from", ended))
 
     def get(self, code: str, at: str = "") -> dict[str, Any] | None:
         """The region's values; with `at` (ISO date) only if the code was in force on that day."""
@@ -91,6 +104,17 @@ class Divisions:
         for known in found:
             found.extend(self.children(known))
         return found
+
+    def written(self, code: str) -> list[str]:
+        """The codes that records of a region and all below may carry: those in force, and those before them.
+
+        A withdrawn code means what took its place.
+        """
+        inside = self.under(self.current(code))
+        return inside + [old for one in inside for old in self._carried.get(one, ())]
+
+    def __contains__(self, code: object) -> bool:
+        return code in self._regions
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._regions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from schema.model.codes import Level, SchoolingSystem, Stage
+from schema.model.codes import Level, OrgKind, SchoolingSystem, Stage
 from schema.model.privacy import PrivacyClass
 from schema.model.words import Date, Kind, Link, RegionCode, SchoolYear, Word, said
 
@@ -13,12 +13,22 @@ PUBLIC, INTERNAL, PERSONAL, SENSITIVE = PrivacyClass
 
 
 class Organization(
-    Word, kind=Kind.ORGANIZATION, zh="机构", en="Organization", privacy=PUBLIC, authority=(C,)
+    Word,
+    kind=Kind.ORGANIZATION,
+    zh="机构",
+    en="Organization",
+    privacy=PUBLIC,
+    authority=(C,),
+    same=(("credit_code",), ("region_code", "name")),
 ):
-    """A bureau, centre or other body that is no school."""
+    """A bureau, centre or other body that is no school; the same body of several sources is one.
+
+    Its kind is no part of what it is known by: a region has one body of a name, and not every source
+    tells its kind.
+    """
 
     name: Annotated[str, said("名称", "Name")]
-    org_kind: Annotated[str, said("类别", "What it is: bureau, centre, committee …")]
+    org_kind: Annotated[OrgKind, said("类别", "What it is: bureau, centre, committee …")]
     level: Annotated[Level, said("级别", "Level")]
     region_code: Annotated[RegionCode, said("区划代码", "Region code")]
     parent_key: Annotated[str, said("上级机构", "Key of the organisation above", hidden=True)]
@@ -81,8 +91,10 @@ class School(Word, kind=Kind.SCHOOL, shared=True, zh="学校", en="School", priv
     events: Annotated[Link, said("应用行为", "Activity events at the school", INTERNAL, authority=(S,))]
 
 
-class ClassGroup(Word, kind=Kind.CLASS_GROUP, zh="班级", en="Class", privacy=INTERNAL, authority=(S,)):
-    """A class of one school year."""
+class ClassGroup(
+    Word, kind=Kind.CLASS_GROUP, register=True, zh="班级", en="Class", privacy=INTERNAL, authority=(S,)
+):
+    """A class of one school year. Rosters number for themselves: a school's own goes before its county's."""
 
     name: Annotated[str, said("名称", "Name")]
     class_key: Annotated[str, said("班级键", "Own key, for scope", hidden=True)]

@@ -43,8 +43,17 @@ class Metric(Word, kind=Kind.METRIC, zh="指标", en="Metric", privacy=PUBLIC, a
     printed: Annotated[str, said("原文", "As printed")]
 
 
-class Honour(Word, kind=Kind.HONOUR, zh="荣誉", en="Honour", privacy=PUBLIC, authority=(N, P, M, C)):
-    """An award or pilot status, with its document."""
+class Honour(
+    Word,
+    kind=Kind.HONOUR,
+    zh="荣誉",
+    en="Honour",
+    privacy=PUBLIC,
+    authority=(N, P, M, C),
+    same=(("doc_no", "title"), ("title", "level", "awarded_on")),
+    apart=("region_code", "school_code"),
+):
+    """An award or pilot status, with its document. One document honours many: who is honoured tells apart."""
 
     title: Annotated[str, said("名称", "Title")]
     awarded_by: Annotated[str, said("授予单位", "Awarded by")]

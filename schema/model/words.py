@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, NewType, get_args, get_origin
@@ -123,7 +123,12 @@ class FieldSpec:
 
 @dataclass(frozen=True, slots=True)
 class WordSpec:
-    """One type as declared. `shared`: its key means the same at every source, so records of it merge."""
+    """One type as declared. `shared`: its key means the same at every source, so records of it merge.
+
+    `same`: where each source numbers for itself, records of several sources are one thing that agree in all
+    fields of one of these rows, and in `apart` (which may be told by neither).
+    `register`: a school's records are a register: the most authoritative level that tells any speaks alone.
+    """
 
     name: str
     zh: str
@@ -134,6 +139,14 @@ class WordSpec:
     shared: bool
     about_person: bool
     fields: Mapping[str, FieldSpec] = field(default_factory=dict)
+    same: tuple[tuple[str, ...], ...] = ()
+    apart: tuple[str, ...] = ()
+    register: bool = False
+
+    @property
+    def identity(self) -> frozenset[str]:
+        """The values that tell whether records of several sources are one thing."""
+        return frozenset(name for row in (*self.same, self.apart) for name in row)
 
     def values(self) -> frozenset[str]:
         """Names of the fields that a source can send."""
@@ -160,11 +173,15 @@ class Word:
         kind: Kind | None = None,
         shared: bool = False,
         about_person: bool = False,
+        same: Iterable[Sequence[str]] = (),
+        apart: Iterable[str] = (),
+        register: bool = False,
     ) -> None:
         super().__init_subclass__()
         cls._own = {
             "zh": zh, "en": en, "privacy": privacy, "authority": tuple(authority),
             "kind": kind, "shared": shared, "about_person": about_person,
+            "same": tuple(map(tuple, same)), "apart": tuple(apart), "register": register,
         }  # fmt: skip
         Word.declared[cls.__name__] = cls
         cls.spec = _spec(cls)
@@ -177,7 +194,10 @@ def _spec(cls: type[Word]) -> WordSpec:
     hints = typing.get_type_hints(cls, include_extras=True)
     names = [name for name in inspect.get_annotations(cls) if not name.startswith("_")]
     fields = {name: _field(cls, name, hints[name]) for name in names}
-    return WordSpec(name=cls.__name__, fields=types.MappingProxyType(fields), **own)
+    spec = WordSpec(name=cls.__name__, fields=types.MappingProxyType(fields), **own)
+    if unknown := spec.identity - spec.values():
+        raise Unmarked(f"{spec.name} does not declare what it is known by: {', '.join(sorted(unknown))}")
+    return spec
 
 
 def _field(cls: type[Word], name: str, hint: Any) -> FieldSpec:

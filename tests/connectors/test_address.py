@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.address import Guard, PinnedResolver, forbidden, private
-from connectors.errors import Unanswerable, Untrusted
+from connectors.errors import Forbidden, Unanswerable
 
 REFUSED_SPELLINGS = [
     "http://2130706433/",  # decimal
@@ -170,21 +170,21 @@ def literal(address: str) -> str:
 @pytest.mark.parametrize("url", REFUSED_SPELLINGS)
 def test_an_odd_spelling_is_refused_even_where_everything_private_is_allowed(url: str) -> None:
     guard = Guard(["0.0.0.0/0", "::/0", "county.example", "localhost"])
-    with pytest.raises(Untrusted):
+    with pytest.raises(Forbidden):
         guard.target(url)
 
 
 @pytest.mark.parametrize("address", NEVER)
 def test_no_configuration_opens_metadata_tunnels_or_multicast(address: str) -> None:
     assert forbidden(ipaddress.ip_address(address))
-    with pytest.raises(Untrusted):
+    with pytest.raises(Forbidden):
         Guard(["0.0.0.0/0", "::/0"]).target(literal(address))
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_a_private_address_needs_to_be_allowed(address: str) -> None:
     assert private(ipaddress.ip_address(address))
-    with pytest.raises(Untrusted):
+    with pytest.raises(Forbidden):
         Guard().target(literal(address))
     assert Guard([address]).target(literal(address)).host == address
     assert Guard(["0.0.0.0/0", "::/0"]).target(literal(address)).host == address
@@ -199,7 +199,7 @@ def test_allowing_one_network_opens_no_other() -> None:
     guard = Guard(["10.1.0.0/16"])
     assert guard.target("http://10.1.2.3/").host == "10.1.2.3"
     for other in ("http://10.2.0.1/", "http://127.0.0.1/", "http://[::1]/"):
-        with pytest.raises(Untrusted):
+        with pytest.raises(Forbidden):
             guard.target(other)
 
 
@@ -249,7 +249,7 @@ def test_a_parameter_that_no_address_can_carry_is_our_own_fault(value: str) -> N
 
 def test_a_refusal_repeats_neither_credentials_nor_query() -> None:
     for url in ("http://teacher:hunter2@county.example/", "http://127.0.0.1/?token=hunter2"):
-        with pytest.raises(Untrusted) as refused:
+        with pytest.raises(Forbidden) as refused:
             Guard().target(url)
         assert "hunter2" not in refused.value.detail
 
@@ -268,7 +268,7 @@ def test_whatever_text_comes_it_is_a_target_or_untrusted(text: str) -> None:
     for url in (text, f"http://{text}", f"http://county.example/{text}"):
         try:
             target = Guard().target(url)
-        except Untrusted:
+        except Forbidden:
             continue
         assert target.scheme in ("http", "https")
         assert not target.user
@@ -278,7 +278,7 @@ def test_whatever_text_comes_it_is_a_target_or_untrusted(text: str) -> None:
 @settings(max_examples=300, deadline=None)
 def test_what_python_calls_not_global_is_never_public_for_us(address: ipaddress.IPv4Address) -> None:
     if not address.is_global or address.is_multicast:
-        with pytest.raises(Untrusted):
+        with pytest.raises(Forbidden):
             Guard().check("county.example", address)
 
 
@@ -303,28 +303,28 @@ async def test_a_name_yields_the_addresses_that_were_checked() -> None:
 
 @pytest.mark.parametrize("bad", [*NEVER, *PRIVATE])
 async def test_one_bad_address_among_good_ones_refuses_the_name(bad: str) -> None:
-    with pytest.raises(Untrusted):
+    with pytest.raises(Forbidden):
         await resolver(Guard(), ["8.8.8.8", bad]).resolve("county.example", 80)
 
 
 async def test_a_link_local_answer_with_a_zone_is_refused() -> None:
-    with pytest.raises(Untrusted):
+    with pytest.raises(Forbidden):
         await resolver(Guard(["::/0"]), ["fe80::1%1"]).resolve("county.example", 80)
 
 
 async def test_a_name_that_changes_its_mind_is_checked_each_time() -> None:
     rebinding = resolver(Guard(), ["8.8.8.8"], ["127.0.0.1"])
     await rebinding.resolve("county.example", 80)
-    with pytest.raises(Untrusted):
+    with pytest.raises(Forbidden):
         await rebinding.resolve("county.example", 80)
 
 
 async def test_an_allowed_name_may_be_private_but_never_a_metadata_service() -> None:
     guard = Guard(["school.internal"])
     assert await resolver(guard, ["10.0.0.7"]).resolve("school.internal", 80)
-    with pytest.raises(Untrusted):
+    with pytest.raises(Forbidden):
         await resolver(guard, ["10.0.0.7"]).resolve("stranger.internal", 80)
-    with pytest.raises(Untrusted):
+    with pytest.raises(Forbidden):
         await resolver(guard, ["169.254.169.254"]).resolve("school.internal", 80)
 
 
@@ -337,3 +337,12 @@ async def test_the_system_knows_localhost() -> None:
     own = PinnedResolver(Guard(["localhost"]))
     assert {one["host"] for one in await own.resolve("localhost", 80)} <= {"127.0.0.1", "::1"}
     await own.close()
+
+
+def test_a_private_address_is_refused_as_an_address_in_both_languages_with_what_to_write() -> None:
+    with pytest.raises(Forbidden) as refused:
+        Guard().target("http://10.1.2.3/")
+    assert refused.value.code == "SOURCE_ADDRESS"
+    assert "内网地址" in refused.value.detail
+    assert 'allowed_networks，例如 "10.1.2.3"' in refused.value.detail
+    assert Guard(["10.1.2.3"]).target("http://10.1.2.3/").host == "10.1.2.3"

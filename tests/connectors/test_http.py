@@ -27,6 +27,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import (
+    Forbidden,
     Malformed,
     Overloaded,
     Refused,
@@ -619,7 +620,7 @@ async def test_a_close_that_races_with_a_write_is_told(http: Http) -> None:
 
 async def test_a_private_address_gets_no_packet() -> None:
     async with Source(says(answer())) as source, Http() as http:
-        assert type(await error_of(http.get(source.url, within=SOON))) is Untrusted
+        assert type(await error_of(http.get(source.url, within=SOON))) is Forbidden
         assert source.connections == 0
 
 
@@ -630,7 +631,7 @@ async def test_a_name_that_leads_to_a_private_address_gets_no_packet() -> None:
     async with Source(says(answer())) as source, Http(lookup=lookup) as http:
         calls = (error_of(http.get(f"http://county.test:{source.port}/", within=SOON)) for _ in range(5))
         errors = await asyncio.gather(*calls)
-        assert {type(error) for error in errors} == {Untrusted}
+        assert {type(error) for error in errors} == {Forbidden}
         assert len({id(error) for error in errors}) == 5
         assert source.connections == 0
 
@@ -653,7 +654,7 @@ async def test_localhost_is_refused_unless_allowed() -> None:
     async with Source(says(answer())) as source:
         url = f"http://localhost:{source.port}/"
         async with Http() as stranger:
-            assert type(await error_of(stranger.get(url, within=SOON))) is Untrusted
+            assert type(await error_of(stranger.get(url, within=SOON))) is Forbidden
         async with Http(["localhost"]) as http:
             assert (await http.get(url, within=SOON)).status == 200
 
@@ -679,7 +680,7 @@ async def test_localhost_is_refused_unless_allowed() -> None:
 async def test_a_header_that_could_split_the_request_is_not_sent(http: Http, headers: dict[str, str]) -> None:
     async with Source(says(answer())) as source:
         assert type(await error_of(http.get(source.url, headers=headers, within=SOON))) is Unanswerable
-        assert type(await error_of(http.get(source.url + "\r\nX: 1", within=SOON))) is Untrusted
+        assert type(await error_of(http.get(source.url + "\r\nX: 1", within=SOON))) is Forbidden
         assert source.connections == 0
 
 

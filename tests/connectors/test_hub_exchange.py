@@ -97,6 +97,14 @@ class TestCityPlatform(ConnectorContract):
             )
 
 
+async def test_bodies_are_told_in_the_words_of_the_hub(country: Country) -> None:
+    async with city(country) as found:
+        asked = lookup(Kind.ORGANIZATION, ["name", "org_kind"], {"region_code": ["371503"]})
+        answer = await found.connector.look_up(asked, WITHIN)
+    told = {record.values["name"]: record.values["org_kind"] for record in answer.records}
+    assert told == {"茌平区教育和体育局": "BUREAU", "茌平区电化教育站": "CENTRE"}
+
+
 def test_the_proof_is_the_one_of_the_printed_exchange() -> None:
     proof = key_info("DEMOAPP0001", "DEMO-KEY-NOT-REAL", "1733284000000")
     assert proof == "1DDCD9CA607898028A277929C6BF3FE24B912C59"

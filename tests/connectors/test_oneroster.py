@@ -19,7 +19,8 @@ from connectors.errors import Malformed, Refused, Unanswerable, Unavailable
 from connectors.http import Http, Reply
 from connectors.oneroster import OneRoster, OneRosterOptions
 from connectors.oneroster.offers import ATTRIBUTES
-from connectors.oneroster.roster import Ask, batches
+from connectors.oneroster.roster import Ask, Remarks, batches
+from connectors.oneroster.words import Around, Words
 from connectors.sandbox.country import Country
 from connectors.sandbox.frame import Served, served
 from connectors.sandbox.oneroster import CLIENT_ID, CLIENT_SECRET, Terms, app, write_bundle
@@ -202,6 +203,27 @@ async def test_a_school_can_join_its_own_roster() -> None:
         schools = await roster.look_up(lookup(Kind.SCHOOL, ["name"]), WITHIN)
         assert [record.key for record in schools.records] == [SCHOOLS[1]]
         await roster.aclose()
+
+
+@pytest.mark.parametrize(
+    ("stated", "kind", "expected", "remarks"),
+    [
+        ("AUDIO_VISUAL_CENTRE", "department", "CENTRE", 0),
+        ("DEPARTMENT", "state", "BUREAU", 0),
+        ("committee", "local", "COMMITTEE", 0),
+        ("", "district", "BUREAU", 0),
+        ("", "department", "OFFICE", 0),
+        ("SOMETHING_ELSE", "district", "BUREAU", 1),
+    ],
+)
+def test_what_a_body_is_is_told_in_the_words_of_the_hub(
+    stated: str, kind: str, expected: str, remarks: int
+) -> None:
+    noted = Remarks()
+    words = Words(lambda own: own, SEAL, Around({}, COUNTY), noted)
+    told = words.organization({"sourcedId": "o", "type": kind, "metadata": {"cn.orgKind": stated}})
+    assert told["org_kind"] == expected
+    assert len(noted.told()) == remarks
 
 
 # How it asks

@@ -71,6 +71,20 @@ def questions(country: Country) -> list[Lookup]:
     ]
 
 
+async def test_every_school_says_how_long_it_goes_on_and_whose_an_honour_is(
+    county: Tables, country: Country
+) -> None:
+    here = {"region_code": ["371524"]}
+    schools = await county.look_up(lookup(Kind.SCHOOL, ["schooling_system"], here), WITHIN)
+    told = {record.key: record.values["schooling_system"] for record in schools.records}
+    assert told == {school.code: school.system for school in country.schools_of("371524")}
+    assert {"S63", "S54", "S9"} <= set(told.values())
+    honours = await county.look_up(lookup(Kind.HONOUR, ["school_code"], here), WITHIN)
+    assert {record.values["school_code"] for record in honours.records} == {
+        honour.school_code for honour in country.honours() if honour.region_code == "371524"
+    }
+
+
 class TestTables(ConnectorContract):
     @pytest.fixture
     async def joined(self, county: Tables, country: Country, tmp_path: Path) -> Joined:

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.base import Identity, Tools
-from connectors.errors import Malformed, Refused, Unanswerable, Untrusted
+from connectors.errors import Forbidden, Malformed, Refused, Unanswerable
 from connectors.http import Http
 from connectors.sandbox.country import Country
 from connectors.sandbox.frame import Served, served
@@ -302,9 +302,9 @@ async def test_a_more_link_to_another_host_is_refused(more: str) -> None:
         return JSONResponse({"statements": [], "more": more})
 
     async with store(Starlette(routes=[Route("/{rest:path}", endpoint)])) as (source, _, _http):
-        with pytest.raises(Untrusted):
+        with pytest.raises(Forbidden):
             await source.look_up(QUESTIONS[0], WITHIN)
-        with pytest.raises(Untrusted):
+        with pytest.raises(Forbidden):
             await anext(aiter(source.harvest(EVENT, "", WITHIN)))
     assert len(asked) == 2
 

@@ -199,3 +199,11 @@ async def test_an_option_that_a_tongue_does_not_take_is_refused_without_its_valu
     assert "no_such_option" in str(caught.value)
     assert "school" in caught.value.cause
     assert SECRET not in str(caught.value)
+
+
+def test_a_network_that_is_none_is_refused_at_its_line(read: Read) -> None:
+    with pytest.raises(SettingsRefused) as refused:
+        read(GOOD.replace("[hub]", '[hub]\nallowed_networks = ["10.1.0.1/16"]'))
+    assert refused.value.line == 2
+    assert "neither a network" in refused.value.cause
+    assert "10.1.0.0/16" in refused.value.remedy

@@ -20,6 +20,12 @@ from tests.journeys.examples import FIRST_LIGHT
 SCHOOLS = '{ schools(region: "371502", first: 2) { nodes { name principalName } } }'
 
 
+TABLES = (
+    "sources", "add", "county-tables", "--protocol", "tables", "--level", "COUNTY", "--region", "371524",
+    "--name", "某县教育数据表", "--option", "folder=tables", "--option", "mapping=c371524-tables.toml",
+)  # fmt: skip
+
+
 @dataclass
 class Operator:
     """Somebody at a terminal, in a folder with queries, beside a running demonstration."""
@@ -247,6 +253,82 @@ def test_a_source_that_is_wrong_or_silent_is_not_written(
     assert refused("--level", "SCHOOL") == "SETTINGS_REFUSED"
     assert config.read_bytes() == before
     assert [path.name for path in operator.desk.glob(".theirs*")] == []
+
+
+def test_without_a_settings_file_commands_look_at_the_demonstration_that_runs(operator: Operator) -> None:
+    listed = operator.reads("sources", "list")
+    assert [source["code"] for source in listed] == [
+        source["code"] for source in operator.demo.told["sources"]
+    ]
+    assert not any(operator.reads("sources", "check").values())
+    assert operator.reads("doctor")
+    assert operator.reads("explain", "schools.graphql")
+    assert operator.reads("harvest", "s-repository")
+    spoken = operator.types("sources", "list")
+    assert "演示的设置" in spoken.stderr
+    tried = operator.reads(*TABLES)
+    assert tried["code"] == "county-tables"
+    assert not tried["written"]
+    assert refusal(operator.types(*TABLES, "--write", "--json")) == "DEMO_SETTINGS"
+
+
+def test_without_a_settings_file_and_a_demonstration_commands_say_what_to_type(tmp_path: Path) -> None:
+    left_behind = tmp_path / ".rongtong" / "demo" / "rongtong.local.toml"
+    (tmp_path / "schools.graphql").write_text(SCHOOLS, "utf-8")
+    for killed in (False, True):
+        if killed:
+            left_behind.parent.mkdir(parents=True)
+            left_behind.write_text("", "utf-8")
+        for words in (("sources", "check"), ("doctor",), ("explain", "schools.graphql"), ("harvest",)):
+            assert refusal(rongtong(*words, "--json", cwd=tmp_path)) == "NO_SETTINGS"
+    spoken = rongtong("sources", "check", cwd=tmp_path)
+    assert spoken.stderr.count("\n") == 1
+    assert "make demo" in spoken.stderr
+    assert "-c" in spoken.stderr
+    assert refusal(rongtong("serve", "--json", cwd=tmp_path)) == "NO_SETTINGS"
+    (tmp_path / "rongtong.toml").write_text("", "utf-8")
+    assert rongtong("sources", "list", "--json", cwd=tmp_path).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"mapping": "nowhere.toml"}, "MAPPING_REFUSED"),
+        ({"mapping": "../../etc/passwd"}, "SETTINGS_REFUSED"),
+        ({"mapping": "twice-wrong.toml"}, "MAPPING_REFUSED"),
+        ({"folder": "/etc"}, "SETTINGS_REFUSED"),
+    ],
+)
+def test_wrong_mappings_and_folders_are_refused_in_one_line_and_never_with_a_traceback(
+    operator: Operator, changed: dict[str, str], code: str
+) -> None:
+    (operator.demo.folder / "twice-wrong.toml").write_text("[nonsense]\na = 1\n[more]\nb = 2\n", "utf-8")
+    options = {"folder": "tables", "mapping": "c371524-tables.toml"} | changed
+    config = operator.demo.folder / "with-a-fault.toml"
+    rows = "".join(f'{name} = "{value}"\n' for name, value in options.items())
+    config.write_text(
+        '[[sources]]\ncode = "ill"\nname = "县"\nlevel = "COUNTY"\nregion = "371524"\nprotocol = "tables"\n'
+        f"[sources.options]\n{rows}",
+        "utf-8",
+    )
+    added = [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
+    attempts = (
+        ("sources", "check", "-c", str(config)),
+        ("explain", "schools.graphql", "-c", str(config)),
+        (*TABLES[:-4], *added),
+    )
+    for words in attempts:
+        assert refusal(operator.types(*words, "--json")) == code
+        spoken = operator.types(*words)
+        assert spoken.returncode == 1
+        assert spoken.stdout == ""
+        assert spoken.stderr.splitlines()[-1].startswith("✗ ")
+        assert spoken.stderr.splitlines()[-1].endswith(f"[{code}]")
+        assert "Traceback" not in spoken.stderr
+    examined = operator.types("doctor", "-c", str(config), "--json")
+    assert examined.returncode == 1
+    ill = [finding for finding in orjson.loads(examined.stdout) if not finding["well"]]
+    assert all(finding["remedy"] for finding in ill)
 
 
 def test_a_hub_is_served_from_a_settings_file_until_its_port_is_wanted_twice(operator: Operator) -> None:

@@ -30,6 +30,10 @@ strings, dates ISO, moments carry +08:00. "|None" means that an unknown key give
     knowledge_points() collections()                     lists
     activities notices live_sessions homework_stats platform_usage monthly_counts (month=this one) -> list
     statements(school, day) -> Sequence[Event]           empty after `today`; sums to monthly_counts exactly
+    now() -> datetime                                    twins serve nothing later: the clock's moment, or the
+                                                         end of `today` where it was chosen
+    told_by(level, school) -> School                     as the register of that level has it
+    disagreements() -> list[Disagreement]                what levels tell otherwise than is so
     learning_spaces(school)                              staff first, then pupils
     communities() honours() applications() organizations() datasets() metrics()
     statistics() stage_table() migration()               as printed: 26,057 + 8,226 is not 34,285
@@ -42,6 +46,9 @@ What is odd, on purpose
 * `relation` is GB/T 4761 (51, 52, 62), `relation_local` and the end of `member_id` the province's 1, 2, 3;
 * 茌平区 schools with `old_region_name` are listed under the withdrawn 茌平县;
 * under 五四 (S54) grade 6 is JUNIOR; both systems stand side by side in one county;
+* levels disagree about schools: the city platform writes 茌平县 in names of 茌平区, and two names without the
+  county; one county roster (371521) has a name of before; the province has last month's number of pupils of
+  two schools of 371524, and of a third an old address and one class less;
 * two units share a school name; two pupils share name and birth date; one pupil's `roll_school_code` differs;
 * national resources: of eleven in a row one is a compound `parent` and two are `sub` without tags; some are
   `tombstone`s; tag ids repeat across branches; some textbooks have no PDF;
@@ -52,6 +59,7 @@ What is odd, on purpose
 from __future__ import annotations
 
 from connectors.sandbox.country.dice import Lazy, check_digit, resident_id
+from connectors.sandbox.country.disagreements import Disagreement
 from connectors.sandbox.country.entities import (
     Chapter,
     ClassGroup,
@@ -100,6 +108,7 @@ __all__ = [
     "Community",
     "Country",
     "Dataset",
+    "Disagreement",
     "Event",
     "Guardian",
     "HomeworkStat",

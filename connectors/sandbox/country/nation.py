@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, time, timedelta
 
 from connectors.sandbox.country import cast, figures
 from connectors.sandbox.country.days import Days
 from connectors.sandbox.country.dice import Dice, Lazy
+from connectors.sandbox.country.disagreements import Disagreement, disagreements, told_by
 from connectors.sandbox.country.entities import (
     Chapter,
     ClassGroup,
@@ -19,7 +20,7 @@ from connectors.sandbox.country.entities import (
     TagNode,
     Textbook,
 )
-from connectors.sandbox.country.holdings import LEVELS, Holdings
+from connectors.sandbox.country.holdings import CHINA, LEVELS, Holdings
 from connectors.sandbox.country.life import Life
 from connectors.sandbox.country.people import People
 from connectors.sandbox.country.records import (
@@ -72,6 +73,7 @@ class Country:
         count, people, widest, holdings = _SCALES[scale]
         self.scale, self.seed, self.today = scale, seed, today or date.today()
         self.month = f"{self.today:%Y-%m}"
+        self._chosen = today is not None
         self._dice = Dice(seed)
         self._register = Schools(self._dice, count, people, widest, self.today)
         self.school_year, self.units = self._register.school_year, UNITS
@@ -84,6 +86,15 @@ class Country:
             counts["PROVINCIAL"] = resources
         self._holdings = Holdings(self._dice, self._shelf, self._register, counts, self.focus_textbook)
         self._officers = cast.officers(self._register.start_year)
+
+    def now(self) -> datetime:
+        """The moment up to which it happened: the clock's, or where `today` was chosen, the end of that day.
+
+        Days are made whole and always the same; who serves them leaves out what is later than this.
+        """
+        if self._chosen:
+            return datetime.combine(self.today + timedelta(days=1), time(), CHINA)
+        return datetime.now(CHINA)
 
     # Who acts
 
@@ -98,6 +109,7 @@ class Country:
             "withdrawn_region": tuple(school.code for school in self.schools if school.old_region_name),
             "shared_school_name": tuple(self._register.code(index) for index in shared),
             "no_pdf": tuple(book.id for book in self.textbooks() if not book.has_pdf),
+            "contradictions": tuple(dict.fromkeys(one.school_code for one in self.disagreements())),
         }
 
     # Schools, classes, people
@@ -114,6 +126,14 @@ class Country:
     def school(self, code: str) -> School | None:
         index = self._register.index_of(code)
         return None if index is None else self._people.school(index)
+
+    def told_by(self, level: str, school: School) -> School:
+        """The school as the register of PROVINCIAL, MUNICIPAL or COUNTY has it; others tell what is so."""
+        return told_by(level, school)
+
+    def disagreements(self) -> list[Disagreement]:
+        """What some level tells otherwise about a school than is so."""
+        return [one for school in self.schools for one in disagreements(school)]
 
     def classes(self, school: School) -> Sequence[ClassGroup]:
         return self._register.class_groups(school.index)

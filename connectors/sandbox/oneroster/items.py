@@ -29,6 +29,7 @@ class Items:
         if not self.schools:
             raise ValueError(f"no such unit or school: {unit or school}")
         self._unit = self.schools[0].unit_code
+        self._level = "SCHOOL" if one else "COUNTY"
         self._of_index = {school.index: school for school in self.schools}
         year = country.school_year
         self._begin, self._end = f"{year[:4]}-09-01", f"{year[5:]}-07-10"
@@ -241,7 +242,7 @@ class Items:
         }
         return {
             **_always(org_id(school), school.updated_at),
-            "name": school.name,
+            "name": self._country.told_by(self._level, school).name,
             "type": "school",
             "identifier": school.code,
             "parent": _ref("org", f"org-{school.unit_code}"),

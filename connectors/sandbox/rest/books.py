@@ -220,14 +220,14 @@ class Books:
 
     @cached_property
     def schools(self) -> list[Row]:
-        """As users write it: the county's name, sometimes the withdrawn one."""
+        """As users write it: the county's name, sometimes the withdrawn one, or none."""
         return [
             {
                 "xxdm": one.code, "xxmc": one.name, "qxmc": one.listed_region_name,
                 "xd": ",".join(_STAGE[stage] for stage in one.level), "bjs": str(one.class_count),
                 "xss": str(one.student_count), "gxsj": _naive(one.updated_at),
             }
-            for one in self._country.schools
+            for one in (self._country.told_by("MUNICIPAL", school) for school in self._country.schools)
         ]  # fmt: skip
 
     def resources(self, params: Params, _: Request) -> Row:

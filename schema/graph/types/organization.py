@@ -15,14 +15,16 @@ from schema.graph.arguments import (
     said,
 )
 from schema.graph.connections import Page
-from schema.graph.looking import by, first_of, holds, listed, one, related
+from schema.graph.looking import by, first_of, holds, listed, note, one, related
 from schema.graph.types.region import region_node
 from schema.graph.types.sourced import Sourced
 from schema.graph.words import Info, relation, word
 from schema.model import organization as model
-from schema.model.codes import Level, PersonRole
+from schema.model.codes import Level, PersonRole, SchoolingSystem, Stage
 from schema.model.words import Kind
 
+COMPULSORY = frozenset({Stage.PRIMARY, Stage.JUNIOR})
+SYSTEMS = frozenset({SchoolingSystem.S63, SchoolingSystem.S54})
 OfRole = Annotated[PersonRole | None, said("身份", "As what")]
 
 
@@ -155,7 +157,7 @@ class ClassGroup(Sourced):
             after=after, keep=lambda entity: holds(entity, kept), also=tuple(kept),
         )  # fmt: skip
 
-    @relation(many="Textbook", needs=("grade_code", "stage"))
+    @relation(many="Textbook", needs=("grade_code", "stage", "school_code", "region_code"))
     async def textbooks(
         self,
         info: Info,
@@ -165,10 +167,29 @@ class ClassGroup(Sourced):
         first: First = 20,
         after: After = None,
     ) -> Page:
-        """Textbooks made for its grade and stage."""
+        """Textbooks for its grade and stage, and for its school's schooling system where both are told."""
         asked = {
             "grade_code": self.entity.values.get("grade_code"), "stage": self.entity.values.get("stage"),
             "subject_code": subject_code, "volume": volume, "version_name": version_name,
         }  # fmt: skip
         where = {name: [value] for name, value in asked.items() if value}
-        return await listed(info, Kind.TEXTBOOK, first=first, after=after, where=where)
+        system = await self._system(info)
+        # A book that does not say for which system it is made is for both.
+        kept = {"schooling_system": (system, None)} if system else {}
+        return await listed(info, Kind.TEXTBOOK, first=first, after=after, where=where, keep=kept)
+
+    async def _system(self, info: Info) -> str | None:
+        """Whether it is taught by 六三 or 五四: what its school tells; None where that tells no books apart.
+
+        Senior books are the same under both. 九年一贯 and 十二年一贯 say how long the school goes on, not
+        where primary ends: in grade 6 the class's stage has chosen the books already, in others both fit.
+        """
+        school = self.entity.place.school_code
+        if not school or self.entity.values.get("stage") not in COMPULSORY:
+            return None
+        found, account = await info.context.directory.get(
+            Kind.SCHOOL, school, frozenset({"schooling_system"}), place=self.entity.place
+        )
+        note(info, [], account, page=True)
+        system = found.values.get("schooling_system") if found else None
+        return system if system in SYSTEMS else None

@@ -1,10 +1,12 @@
 """Persons, their accounts, classes, rolls and families."""
 
+import asyncio
 from typing import Any
 
 from schema.graph.arguments import After, First
-from schema.graph.connections import Page
-from schema.graph.looking import by, first_of, one, related
+from schema.graph.connections import Page, checked, merged, slice_of
+from schema.graph.looking import by, fields, first_of, noted, one, related
+from schema.graph.types.alike import ranking, together
 from schema.graph.types.platform import platform_of
 from schema.graph.types.sourced import Sourced
 from schema.graph.words import Info, relation, word
@@ -13,6 +15,8 @@ from schema.model.words import Kind
 
 AT = ("school_code", "region_code")
 MATCHED = ("match_key", *AT)
+GUARDIAN = ("relation_code", "guardian_name")
+"""What a guardian is known by beside the child, since the roll has no key of the guardian."""
 
 
 @word(model.Person)
@@ -41,10 +45,16 @@ class Person(Sourced):
 
     @relation(many="Guardianship", needs=MATCHED)
     async def guardians(self, info: Info, first: First = 20, after: After = None) -> Page:
-        """Who stands for them, as the roster and as the roll tell it."""
-        return await related(
-            info, Kind.GUARDIANSHIP, self._own("person_key"), self._matched(), first=first, after=after
+        """Who stands for them: what roster and roll tell alike is one entry, of both."""
+        checked(first)
+        chosen = fields(info, Kind.GUARDIANSHIP, page=True, also=GUARDIAN)
+        asked = [one for one in (self._own("person_key"), self._matched()) if one["value"]]
+        look = info.context.directory.related
+        found = merged(
+            await asyncio.gather(*(look(Kind.GUARDIANSHIP, fields=chosen, **one) for one in asked))
         )
+        guardians = together(found.entities, GUARDIAN, ranking(info.context))
+        return noted(info, slice_of(found, guardians, first, after))
 
     @relation(many="Guardianship", needs=AT)
     async def children(self, info: Info, first: First = 20, after: After = None) -> Page:

@@ -7,9 +7,12 @@ from schema.graph.arguments import After, First, InMonth, OfStage, OfYear, month
 from schema.graph.connections import Page
 from schema.graph.context import Account, Context, Entity, Part, SourceSilent
 from schema.graph.looking import by, fields, holds, listed, note, related
+from schema.graph.refusals import UnknownRegion
+from schema.graph.types.alike import ranking
 from schema.graph.types.sourced import REGIONS, Sourced
 from schema.graph.words import Info, node, relation, word
 from schema.model import region as model
+from schema.model.codes import OrgKind
 from schema.model.record import Place
 from schema.model.words import Kind
 
@@ -44,7 +47,21 @@ def region_nodes(info: Info, codes: Iterable[str]) -> list[Any]:
 
 def below(context: Context, code: str) -> dict[str, Any]:
     """The bounds of a list over a region and all below it, as `find` takes them."""
-    return {"where": {"region_code": context.divisions.under(code)}, "region": code}
+    today = known(context, code)
+    return {"where": {"region_code": context.divisions.written(today)}, "region": today}
+
+
+def known(context: Context, code: str) -> str:
+    """The code in force that `code` means today; raises `UnknownRegion`."""
+    if code not in context.divisions:
+        raise UnknownRegion(code)
+    return context.divisions.current(code)
+
+
+def here(context: Context, code: str) -> list[dict[str, Any]]:
+    """Questions about this very region: by its code, and by its successor's; raises `UnknownRegion`."""
+    today = known(context, code)
+    return [by("region_code", one, Place(one)) for one in dict.fromkeys((code, today))]
 
 
 def this_month(context: Context) -> str:
@@ -83,7 +100,7 @@ class Region(Sourced):
 
     @relation(one="Organization")
     async def bureau(self, info: Info) -> Any:
-        """Its education authority: of its own level first."""
+        """Its education authority."""
         return await bureau_of(info, self.entity)
 
     @relation(many="School")
@@ -112,7 +129,8 @@ class Region(Sourced):
     @relation(many="Metric")
     async def metrics(self, info: Info, first: First = 20, after: After = None) -> Page:
         """Figures of this very region."""
-        return await related(info, Kind.METRIC, self._here(), first=first, after=after)
+        asked = here(info.context, self.entity.key)
+        return await related(info, Kind.METRIC, *asked, first=first, after=after)
 
     @relation(many="Statistics")
     async def statistics(
@@ -126,24 +144,29 @@ class Region(Sourced):
         """Lines of the statistical tables of this very region."""
         return await statistics_of(info, self.entity.key, school_year, stage, first, after)
 
-    def _here(self) -> dict[str, Any]:
-        return by("region_code", self.entity.key, Place(self.entity.key))
-
 
 async def bureau_of(info: Info, region: Entity) -> Any:
-    """The organisation of a region that is of the region's level, else its first; raises `SourceSilent`."""
-    context = info.context
+    """The region's own bureau: of its level first, then as the most authoritative source tells it.
+
+    No centre ever stands in for it. Raises `SourceSilent`.
+    """
+    context, rank = info.context, ranking(info.context)
     found = await context.directory.find(
         Kind.ORGANIZATION,
-        fields(info, Kind.ORGANIZATION, also=("level",)),
+        fields(info, Kind.ORGANIZATION, also=("level", "org_kind")),
         where={"region_code": [region.key]},
         region=region.key,
     )
-    ours = [one for one in found.entities if one.values.get("level") == region.values.get("level")]
-    chosen = next(iter((*ours, *found.entities)), None)
+
+    def order(one: Entity) -> tuple[bool, int, str]:
+        elsewhere = one.values.get("level") != region.values.get("level")
+        return elsewhere, rank(one.spec.authority, one.parts[0].source), one.key
+
+    bureaus = [one for one in found.entities if one.values.get("org_kind") == OrgKind.BUREAU]
+    chosen = min(bureaus, key=order, default=None)
     note(info, [chosen] if chosen else [], found.account)
-    if chosen is None and found.account.silent:
-        raise SourceSilent(found.account.silent)
+    if chosen is None and (silent := found.account.heard_of().silent):
+        raise SourceSilent(silent)
     return node(chosen) if chosen else None
 
 
@@ -155,7 +178,7 @@ async def statistics_of(
     return await related(
         info,
         Kind.STATISTICS,
-        by("region_code", code, Place(code)),
+        *here(info.context, code),
         first=first,
         after=after,
         keep=lambda entity: holds(entity, kept),

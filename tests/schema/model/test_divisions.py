@@ -25,6 +25,32 @@ def test_a_code_is_in_force_until_the_day_before_its_withdrawal() -> None:
     assert tree.get(OLD_CHIPING) is not None
 
 
+def test_a_successor_begins_when_its_predecessor_ends() -> None:
+    tree = shipped()
+    assert tree.get(CHIPING, "2018-12-31") is None
+    begun = tree.get(CHIPING, "2019-01-01")
+    assert begun is not None
+    assert begun["valid_from"] == "2019-01-01"
+    assert tree.get(DONGCHANGFU, "1980-01-01") is not None
+    rows = [
+        {"code": "1", "name": "旧", "level": "COUNTY", "validTo": "2016", "successor": "3"},
+        {"code": "2", "name": "旧二", "level": "COUNTY", "validTo": "2019-03", "successor": "3"},
+        {"code": "3", "name": "新", "level": "COUNTY"},
+    ]
+    assert Divisions(rows).get("3", "2016-01-01") is not None
+    assert Divisions(rows).get("3", "2015-12-31") is None
+    assert Divisions([*rows[:2], rows[2] | {"validFrom": "2015"}]).get("3", "2015-06-01") is not None
+
+
+def test_records_below_a_place_may_still_carry_the_codes_from_before() -> None:
+    tree = shipped()
+    assert set(tree.written(CHIPING)) == {CHIPING, OLD_CHIPING}
+    assert tree.written(OLD_CHIPING) == tree.written(CHIPING)
+    assert set(tree.written(CITY)) == {*tree.under(CITY), OLD_CHIPING, "372500"}
+    assert len(tree.written("000000")) == len(set(tree.written("000000")))
+    assert tree.written(DONGCHANGFU) == [DONGCHANGFU]
+
+
 def test_what_still_has_a_withdrawn_code_lies_where_its_successor_lies() -> None:
     tree = shipped()
     assert tree.within(OLD_CHIPING, CHIPING)

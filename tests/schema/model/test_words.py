@@ -36,6 +36,15 @@ def test_a_field_that_says_nothing_of_itself_cannot_be_declared() -> None:
             colour: str
 
 
+def test_a_word_cannot_be_known_by_what_it_does_not_declare() -> None:
+    with pytest.raises(Unmarked, match="number"):
+
+        class Paper(
+            Word, zh="文件", en="Paper", privacy=PrivacyClass.PUBLIC, authority=(), same=(("number",),)
+        ):
+            title: Annotated[str, said("标题", "Title")]
+
+
 def test_every_field_of_every_word_is_said_in_both_languages() -> None:
     assert types.__all__, "all words are declared"
     for declared in Word.declared.values():
