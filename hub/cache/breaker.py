@@ -1,4 +1,4 @@
-"""A breaker around a part of the storage: one short wait when it fails, then none until a probe finds it well.
+"""A breaker around a part of the storage: one short wait when it fails, then none until a probe does well.
 
 The probe runs beside the requests, one at a time, so no caller pays for finding out.
 """

@@ -121,7 +121,14 @@ def build_connector(file: Path, source: SourceSettings, tools: Tools) -> Connect
             file, 0, f"来源 {source.code} 的 options 不合 {source.protocol}：{quiet(str(error))}",
             f"可用 / known: {', '.join(kind.options.__struct_fields__)}",
         ) from None  # fmt: skip
-    return kind(Identity(source.code, source.level, source.region, source.school), options, tools)
+    identity = Identity(source.code, source.level, source.region, source.school)
+    try:
+        return kind(identity, options, tools)
+    except ValueError as error:
+        if hasattr(error, "code"):  # a refusal of its own, with its own place
+            raise
+        cause = f"来源 {source.code} 的 options 不能用：{quiet(str(error))}"
+        raise SettingsRefused(file, 0, cause, "改正该项 / mend that option") from None
 
 
 def rfc3339(epoch: float) -> str:

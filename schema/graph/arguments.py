@@ -38,7 +38,7 @@ OfVolume = Annotated[str | None, said("册次", "Volume")]
 InMonth = Annotated[YearMonth | None, said("月份；缺省为本月", "Month; this month unless given")]
 FromDay = Annotated[Date | None, strawberry.argument(name="from", description=both("起始日期", "First day"))]
 ToDay = Annotated[Date | None, said("截止日期，含当日", "Last day, included")]
-OfKind = Annotated[str | None, said("类别", "Kind, as the sources name it")]
+OfCategory = Annotated[str | None, said("类别", "Category, as the sources name it")]
 InPeriod = Annotated[
     str, said("时段：2026-11、2026 或 2026-2027", "Period: a month 2026-11, a year 2026, or 2026-2027")
 ]

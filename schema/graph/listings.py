@@ -19,8 +19,8 @@ from schema.graph.arguments import (
     InPeriod,
     InRegion,
     MaybeRegion,
+    OfCategory,
     OfGrade,
-    OfKind,
     OfStage,
     OfSubject,
     OfVersion,
@@ -43,13 +43,14 @@ from schema.graph.types.organization import school_events
 from schema.graph.types.region import below, here, statistics_of, this_month
 from schema.graph.wanted import selected, variables
 from schema.graph.words import Info, typed
-from schema.model.codes import ActivityKind, CommunityKind, LiveKind
+from schema.model.codes import ActivityKind, CommunityKind, LiveKind, OrgKind
 from schema.model.words import Kind
 
 ChapterId = Annotated[strawberry.ID | None, said("章节的全局标识", "Global id of the chapter")]
 OfSubjectOnly = Annotated[str, said("学科代码", "Code of the subject")]
 Keys = Annotated[list[str] | None, said("指标键", "Keys of the figures")]
 OfCommunity = Annotated[CommunityKind | None, said("类别", "Kind")]
+OfOrganization = Annotated[OrgKind | None, said("类别", "Kind")]
 OfActivity = Annotated[ActivityKind | None, said("类别", "Kind")]
 OfLive = Annotated[LiveKind | None, said("类别", "Kind")]
 OfSchool = Annotated[str, said("学校标识码", "School code")]
@@ -133,7 +134,12 @@ class Listings:
 
     @root("机构", "Organisations of a region", many="Organization")
     async def organizations(
-        self, info: Info, region: InRegion, kind: OfKind = None, first: First = 20, after: After = None
+        self,
+        info: Info,
+        region: InRegion,
+        kind: OfOrganization = None,
+        first: First = 20,
+        after: After = None,
     ) -> Page:
         """Bodies that are no schools."""
         bounds = _within(info, region)
@@ -217,7 +223,7 @@ class Listings:
         self,
         info: Info,
         level: AtLevel = None,
-        category: OfKind = None,
+        category: OfCategory = None,
         first: First = 20,
         after: After = None,
     ) -> Page:

@@ -19,6 +19,7 @@ from strawberry.types.field import StrawberryField
 from schema.graph import enums, ids  # noqa: F401 - enums are declared before types stand on them
 from schema.graph.context import Context, Entity
 from schema.graph.directives import field_marks, marks
+from schema.graph.refusals import full
 from schema.model.codes import LEVELS
 from schema.model.privacy import PrivacyClass
 from schema.model.words import FieldSpec, Word, WordSpec
@@ -234,6 +235,7 @@ def _guarded(function: Callable[..., Any], name: str, many: bool) -> Callable[..
         async def ask(self: Any, *args: Any, **kwargs: Any) -> Any:
             if name not in self.entity.seen:
                 return TYPES["Page"]() if many else None
+            full(kwargs)
             return await function(self, *args, **kwargs)
 
         return ask

@@ -83,7 +83,6 @@ async def test_a_place_renamed_in_2019_had_its_old_name_in_2015(land: World) -> 
         ('school(schoolCode: "2137010002", id: "x") { name }', "schoolCode"),
         ('textbooks(gradeCode: "") { totalCount }', "gradeCode"),
         ('knowledgePoints(subjectCode: "") { totalCount }', "subjectCode"),
-        ('organizations(region: "371500", kind: "") { totalCount }', "kind"),
         ('resources(text: "") { totalCount }', "text"),
         ('datasets(text: "") { totalCount }', "text"),
         ('metrics(region: "371500", keys: ["a", ""]) { totalCount }', "keys"),

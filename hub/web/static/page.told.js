@@ -14,7 +14,9 @@ const PROTOCOLS = {
   xapi: "xAPI 学习记录",
 };
 
-/* Code of a source -> its name, as far as answers have told it. */
+const LETTERS = Object.fromEntries(Object.keys(LEVELS).map((each) => [each[0], each]));
+
+/* Code of a source -> its name: answers tell codes, the graph's list of platforms the names. */
 const names = new Map();
 
 function element(tag, text = "", className = "") {
@@ -77,9 +79,36 @@ function problem(error) {
   return item;
 }
 
+/* "c371502-roster C oneroster 12" -> its parts; names are asked for once. */
+function sourceOf(line) {
+  const [code, letter, protocol, seconds] = String(line).split(" ");
+  return { code, level: LETTERS[letter], protocol, seconds: Number(seconds), name: names.get(code) };
+}
+
+const own = (value) => typeof value !== "object" || Array.isArray(value) || /^\d/.test(Object.keys(value)[0] ?? "");
+
+/* A tree of response keys -> [path, origins] for everything it tells; see hub/web/provenance.py. */
+function flat(tree, above = "") {
+  return Object.entries(tree ?? {}).flatMap(([step, below]) => {
+    const path = [above, step].filter(Boolean).join(".");
+    return own(below) ? [[path, origins(below)]] : flat(below, path);
+  });
+}
+
+/* Origins of one path -> [number, records, age of a remembered copy] for each source. */
+function origins(told) {
+  if (typeof told !== "object") return [[told, 1]];
+  const counted = Array.isArray(told) ? [[1, told]] : Object.entries(told);
+  return counted.flatMap(([count, who]) =>
+    (Array.isArray(who) ? who : [who]).map((each) =>
+      Array.isArray(each) ? [each[0], count, each[1]] : [each, count],
+    ),
+  );
+}
+
 function tellOrigins(details, given) {
-  const paths = Object.entries(given?.paths ?? {});
-  const sources = list(given?.sources);
+  const paths = flat(given?.paths);
+  const sources = list(given?.sources).map(sourceOf);
   details.hidden = paths.length === 0;
   details.querySelector("tbody").replaceChildren(...paths.flatMap(([path, from]) => rows(path, from, sources)));
   const account = given?.account ?? {};
@@ -89,14 +118,14 @@ function tellOrigins(details, given) {
     element("strong", "出处 "),
     element("i", "provenance"),
     element("span", ` ${sources.length} 个来源，${paths.length} 处`),
-    element("span", account.asked === undefined ? "" : `；问了 ${account.asked} 个，答了 ${account.answered} 个`),
+    element("span", account.asked === undefined ? "" : `；问了 ${account.asked} 个，答了 ${account.answered ?? account.asked} 个`),
     element("em", stale ? `；${stale} 个是过期的记忆` : ""),
     element("span", given?.pathsLeftOut ? `；另有 ${given.pathsLeftOut} 处未列出` : ""),
   );
 }
 
 function rows(path, from, sources) {
-  return list(from).map(([number, count, seconds, stale], index) => {
+  return list(from).map(([number, count, stale], index) => {
     const source = sources[number] ?? {};
     const row = element("tr", "", index ? "" : "first");
     if (index === 0) {
@@ -110,8 +139,8 @@ function rows(path, from, sources) {
     name.append(element("code", source.code ?? ""));
     const place = element("td");
     place.append(badge(source.level));
-    const when = element("td", age(seconds), "age");
-    if (stale) when.append(element("em", "过期 stale", "stale"));
+    const when = element("td", age(stale ?? source.seconds), "age");
+    if (stale !== undefined) when.append(element("em", "过期 stale", "stale"));
     const protocol = element("td", PROTOCOLS[source.protocol] ?? source.protocol ?? "");
     row.append(name, place, protocol, element("td", `${count}`, "count"), when);
     return row;
@@ -122,7 +151,9 @@ function badge(code) {
   return element("span", level(code), `level ${String(code ?? "").toLowerCase()}`);
 }
 
-/* Sources that said nothing are named in no answer's provenance: the graph's list of platforms knows. */
+let learning = null;
+let latest = null;
+
 async function learnNames() {
   try {
     const response = await fetch("/graphql", {
@@ -133,7 +164,7 @@ async function learnNames() {
     const answer = await response.json();
     for (const each of list(answer.data?.platforms)) names.set(each.code, each.name);
   } catch {
-    /* the code is shown instead */
+    learning = null; /* the code is shown instead */
   }
 }
 
@@ -141,13 +172,16 @@ async function learnNames() {
 async function tell(answer) {
   const told = answer?.extensions ?? {};
   const silent = list(told.silent).filter((gap) => gap && typeof gap === "object");
-  for (const each of list(told.provenance?.sources)) if (each.name) names.set(each.code, each.name);
   const at = (id) => document.getElementById(id);
   tellSilent(at("silent"), silent);
   tellProblems(at("problems"), list(answer?.errors));
   tellOrigins(at("origins"), told.provenance);
-  const unnamed = (gap) => !gap.name && gap.source && !names.has(gap.source);
-  if (!silent.some(unnamed)) return;
-  await learnNames();
-  if (!at("silent").hidden) tellSilent(at("silent"), silent);
+  latest = answer;
+  const unnamed = (source) => source.protocol !== "hub" && !names.has(source.code);
+  const sources = list(told.provenance?.sources).map(sourceOf);
+  if (!sources.some(unnamed) && !silent.some((gap) => !gap.name && !names.has(gap.source))) return;
+  await (learning ??= learnNames());
+  if (latest !== answer) return;
+  tellSilent(at("silent"), silent);
+  tellOrigins(at("origins"), told.provenance);
 }
