@@ -9,8 +9,9 @@ import pytest
 
 from hub.catalogue.documents import FACTS
 from hub.catalogue.question import FACETS
+from hub.catalogue.state import States
 from hub.embedded import EmbeddedMongo
-from hub.mongo import Mongo
+from hub.mongo import Document, Mongo
 from schema.graph.context import BadCursor
 from schema.model.codes import Level
 from schema.model.privacy import PrivacyClass
@@ -307,6 +308,37 @@ async def test_without_the_database_there_is_no_catalogue_and_no_error(mortal_mo
     assert await library.viewer().same_as("nation:1") == ()
     await mortal_mongo.start()
     await mongo.ready()
+    for _ in range(400):
+        if await library.viewer().search("圆", filters={}) is not None:
+            break
+        await asyncio.sleep(0.05)
     assert await library.titles("圆") == ["圆"]
+    await library.catalogue.aclose()
+    await mongo.close()
+    await library.registry.aclose()
+
+
+async def test_a_database_that_went_away_is_waited_for_once(
+    mortal_mongo: EmbeddedMongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mongo = Mongo.connect(mortal_mongo.uri, "story")
+    library = Library(mongo)
+    library.join("nation").put("1", {"title": "圆"})
+    await library.catalogue.harvest_all()
+    asked = 0
+    states = States.all
+
+    async def counted(self: States) -> dict[str, Document]:
+        nonlocal asked
+        asked += 1
+        return await states(self)
+
+    monkeypatch.setattr(States, "all", counted)
+    await mortal_mongo.stop()
+    for _ in range(20):
+        assert await library.viewer().search("圆", filters={}) is None
+        assert await library.viewer().same_as("nation:1") == ()
+    assert asked == 1
+    await library.catalogue.aclose()
     await mongo.close()
     await library.registry.aclose()

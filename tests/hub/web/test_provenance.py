@@ -100,10 +100,8 @@ def test_each_path_tells_who_how_many_and_how_old() -> None:
         "schools.nodes", [school(2, ("sd-data", 90.06, True))], Account(("sd-data",), (), (), ("sd-data",))
     )
     said = provenance(diary, Joined(), NOW.timestamp())
-    assert said["paths"] == {"schools.nodes": [[0, 2, 90.1, True], [1, 1, 2.0]]}
-    assert said["sources"][0] == {
-        "code": "sd-data", "name": "山东省教育数据中心", "level": "PROVINCIAL", "protocol": "sql",
-    }  # fmt: skip
+    assert said["paths"] == {"schools": {"2": [[0, 90]], "1": 1}}
+    assert said["sources"] == ["sd-data P sql 90", "c371502 C oneroster 2"]
     assert said["account"]["stale"] == ["sd-data"]
     assert "pathsLeftOut" not in said
 
@@ -111,7 +109,35 @@ def test_each_path_tells_who_how_many_and_how_old() -> None:
 def test_a_clock_that_runs_ahead_makes_nothing_younger_than_now() -> None:
     diary = Diary()
     diary.note("school", [school(1, ("sd-data", -30.0, False))], Account(("sd-data",)))
-    assert provenance(diary, Joined(), NOW.timestamp())["paths"]["school"] == [[0, 1, 0]]
+    assert provenance(diary, Joined(), NOW.timestamp())["sources"] == ["sd-data P sql 0"]
+
+
+def test_paths_share_their_beginning_and_what_comes_from_whom_the_path_above_does_is_left_out() -> None:
+    diary = Diary()
+    one, two = [school(1, ("s1", 1.0, False))], [school(2, ("s1", 1.0, False), ("sd-data", 3.0, False))]
+    for path in ("me", "me.enrollments.nodes", "me.enrollments.nodes.classGroup", "me.accounts.edges.node"):
+        diary.note(path, one, Account())
+    diary.note("me.enrollments.nodes.classGroup.school", two, Account())
+    diary.note("me.enrollments.nodes.classGroup.textbooks.nodes", two * 3, Account())
+    said = provenance(diary, Joined(), NOW.timestamp())
+    assert said["paths"] == {
+        "me": {"": 0, "enrollments.classGroup": {"school": [0, 1], "textbooks": {"3": [0, 1]}}}
+    }
+
+
+def test_a_source_that_was_remembered_at_one_place_only_is_missing_at_the_others() -> None:
+    def silent(remembered: bool) -> Account:
+        gap = Silence("sd-data", Level.PROVINCIAL, "SOURCE_TIMEOUT", "没有在时限内回答", remembered)
+        return Account(("sd-data",), (), (gap,), ("sd-data",) if remembered else ())
+
+    diary = Diary()
+    for path, remembered in (("a", True), ("b", False), ("b", True), ("c", True)):
+        diary.note(path, [], silent(remembered))
+    (gap,) = (extensions(context(diary), wanted=False) or {})["silent"]
+    assert (gap["remembered"], gap["paths"], gap["missing"]) == (False, ["a", "b", "c"], ["b"])
+    assert (silent(True) + silent(False)).missing
+    assert (silent(False) + silent(True)).missing
+    assert not silent(True).missing
 
 
 def test_paths_beyond_the_most_are_counted() -> None:
@@ -131,7 +157,7 @@ def test_who_is_silent_is_said_even_to_who_did_not_ask() -> None:
     assert said == {"silent": [{
         "source": "sd-data", "name": "山东省教育数据中心", "level": "PROVINCIAL", "code": "SOURCE_TIMEOUT",
         "reason": "没有在时限内回答",
-        "remembered": False, "paths": ["schools.nodes"],
+        "remembered": False, "paths": ["schools.nodes"], "missing": ["schools.nodes"],
     }]}  # fmt: skip
 
 
