@@ -51,8 +51,10 @@ async def test_events_of_a_school_that_nobody_records_are_unknown_to_staff_and_n
 
 
 async def test_collections_of_a_level_that_no_source_tells_of_are_not_none(land: World) -> None:
-    page = (await land.data("""{ collections(level: [NATIONAL]) {
-      totalCount account { silent { source level code reason } } } }"""))["collections"]
+    page = (
+        await land.data("""{ collections(level: [NATIONAL]) {
+      totalCount account { silent { source level code reason } } } }""")
+    )["collections"]
     assert page["totalCount"] is None
     (gap,) = page["account"]["silent"]
     assert (gap["source"], gap["level"], gap["code"]) == ("hub", "NATIONAL", "NO_SOURCE")

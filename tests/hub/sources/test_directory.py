@@ -408,7 +408,7 @@ async def test_who_holds_such_things_but_cannot_be_asked_for_them_so_is_silent(r
     room.join("far", Level.COUNTY, ELSEWHERE, {Kind.RESOURCE: offer(Kind.RESOURCE)}, rows)
     room.join("other", Level.COUNTY, COUNTY, {Kind.HONOUR: offer(Kind.HONOUR)}, {})
     for question in ({"text": "乘法"}, {"where": {"stage": ["PRIMARY"]}}):
-        found = await room.directory().find(Kind.RESOURCE, NAME | {"title"}, region=COUNTY, **question)  # type: ignore[arg-type]
+        found = await room.directory().find(Kind.RESOURCE, NAME | {"title"}, region=COUNTY, **question)
         assert [entity.key for entity in found.entities] == ["city:1"]
         assert [(gap.source, gap.code) for gap in found.account.silent] == [("nation", "SOURCE_CANNOT")]
         assert " / cannot " in found.account.silent[0].reason
