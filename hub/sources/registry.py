@@ -16,6 +16,7 @@ from connectors.base import Connector, Identity, Tools
 from connectors.catalog import tongue
 from connectors.errors import Malformed, SourceError, TimedOut
 from connectors.http import Http
+from connectors.mapping import MappingRefused
 from connectors.seal import Seal
 from hub.cache.tiered import Policy
 from hub.clock import Clock
@@ -124,9 +125,9 @@ def build_connector(file: Path, source: SourceSettings, tools: Tools) -> Connect
     identity = Identity(source.code, source.level, source.region, source.school)
     try:
         return kind(identity, options, tools)
+    except MappingRefused:
+        raise  # it names its own file and line
     except ValueError as error:
-        if hasattr(error, "code"):  # a refusal of its own, with its own place
-            raise
         cause = f"来源 {source.code} 的 options 不能用：{quiet(str(error))}"
         raise SettingsRefused(file, 0, cause, "改正该项 / mend that option") from None
 
