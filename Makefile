@@ -43,15 +43,15 @@ lock: ## 重新锁定依赖（需要 uv）/ pin the dependencies anew (needs uv)
 	@uv pip compile pyproject.toml $(LOCK) $(UPGRADE) --extra embedded --extra dev --group build -o requirements-dev.lock
 	@uv pip compile pyproject.toml $(LOCK) --extra embedded --group build -c requirements-dev.lock -o requirements-demo.lock
 	@uv pip compile pyproject.toml $(LOCK) --group build -c requirements-dev.lock -o requirements.lock
-	@echo uv | uv pip compile - $(LOCK) $(UPGRADE) -o requirements-uv.lock
+	@echo uv | uv pip compile - $(LOCK) $(UPGRADE) -o requirements-installer.lock
 
 clean: ## 删除环境、演示状态与各种缓存 / remove the environment, the demo's state and all caches
 	@rm -rf .venv .rongtong .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
 	@find auth connectors hub schema tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/demo.done: requirements-demo.lock requirements-uv.lock pyproject.toml
+.venv/demo.done: requirements-demo.lock requirements-installer.lock pyproject.toml
 	$(environment)
-.venv/dev.done: requirements-dev.lock requirements-uv.lock pyproject.toml
+.venv/dev.done: requirements-dev.lock requirements-installer.lock pyproject.toml
 	$(environment)
 	@touch .venv/demo.done
 
@@ -71,7 +71,7 @@ if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
   exit 1; fi; \
 echo '正在准备运行环境，首次约一分钟……/ preparing the environment, about a minute the first time …' >&2; \
 $(BIN)/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear .venv >&2
-@if [ -z "$$PIP_NO_INDEX" ] && $(PIP) install --require-hashes -r requirements-uv.lock >/dev/null 2>&1; then \
+@if [ -z "$$PIP_NO_INDEX" ] && $(PIP) install --require-hashes -r requirements-installer.lock >/dev/null 2>&1; then \
 index="$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}"; \
 if [ -n "$$index" ]; then UV_DEFAULT_INDEX="$$index"; export UV_DEFAULT_INDEX; fi; \
 $(BIN)/uv pip install --python $(BIN)/python --quiet --require-hashes --compile-bytecode -r $< >&2 && exit 0; fi; \

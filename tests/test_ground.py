@@ -19,7 +19,12 @@ from hub.settings import Seconds, Settings, load
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 REFERENCE = ROOT / "docker" / "rongtong.toml"
-LOCKS = ["requirements.lock", "requirements-demo.lock", "requirements-dev.lock", "requirements-uv.lock"]
+LOCKS = [
+    "requirements.lock",
+    "requirements-demo.lock",
+    "requirements-dev.lock",
+    "requirements-installer.lock",
+]
 ROOMS = ("auth", "connectors", "hub", "schema", "tests")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 LONGEST = 450
