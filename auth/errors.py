@@ -6,6 +6,9 @@
   + TokenTooLarge      the issuer shortens the principal's claims
   + KeyUnusable        the operator repairs the key file as the text says
   + ProductionRefused  the operator configures a real identity provider
+  + StoreDown          nothing was done: 503, try again after `retry_after` seconds
+  + Taken              somebody else was first: read what they wrote
+  + Denied             a page tells the person why, with its `code`; never a redirect to anywhere
 """
 
 from __future__ import annotations
@@ -59,3 +62,28 @@ class ProductionRefused(AuthError):
         "开发身份不得用于生产环境：请配置真实的统一身份认证 / "
         "the development identity does not run in production: configure a real identity provider"
     )
+
+
+class StoreDown(AuthError):
+    """No database answered: whatever was asked for has not been done (or nobody can say that it was)."""
+
+    code = "STORE_UNAVAILABLE"
+    public = "登录服务暂时不可用，请稍后再试 / sign-in is not available just now: try again soon"
+    status = 503
+    retry_after = 2.0
+
+
+class Taken(AuthError):
+    """A unique key exists already."""
+
+    code = "TAKEN"
+
+
+class Denied(AuthError):
+    """A request of a browser that ends on an error page. `status` is the page's."""
+
+    code = "DENIED"
+
+    def __init__(self, code: str, public: str, status: int = 400) -> None:
+        super().__init__(public)
+        self.code, self.status = code, status

@@ -23,16 +23,29 @@ class RoleClaim:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verified account. `(issuer, subject)` is its identity; keys of persons never print."""
+    """Who asks, verified. `(issuer, subject)` names them to this client; keys of persons never print.
+
+    `person` is the hub's own person number; `person_keys` their records at rosters (`source:localId`),
+    `children_keys` those of the children they are guardian of. `client_id` is the application that asks for
+    them and `session` the sign-on it hangs on; `scopes` and `purposes` bound what it may ask and for what:
+    without any purpose only what needs none. `jkt` is the thumbprint of the key that must prove possession
+    (RFC 9449), `acr` how surely they were recognised, `auth_time` when, in seconds since 1970.
+    """
 
     issuer: str
     subject: str
     level: str
     roles: tuple[RoleClaim, ...] = ()
-    person_key: str | None = field(default=None, repr=False)
+    person: str = field(default="", repr=False)
+    person_keys: tuple[str, ...] = field(default=(), repr=False)
     children_keys: tuple[str, ...] = field(default=(), repr=False)
     scopes: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ()
+    client_id: str = ""
+    session: str = field(default="", repr=False)
+    jkt: str = ""
+    acr: str = ""
+    auth_time: int = 0
 
 
 def role_from(values: Mapping[str, Any]) -> RoleClaim:
@@ -49,11 +62,11 @@ def role_from(values: Mapping[str, Any]) -> RoleClaim:
 def principal_from(values: Mapping[str, Any], *, issuer: str) -> Principal:
     """A Principal from plain data (a persona, or decoded claims).
 
-    Keys: subject, level, roles (list of role data), person_key, children_keys, scopes, purposes.
+    Keys: subject, level, roles (list of role data), person, person_keys, children_keys, scopes, purposes,
+    client_id, session, jkt, acr, auth_time.
     Raises ValueError on an unknown key or a value of another type.
     """
-    keys = {"subject", "level", "roles", "person_key", "children_keys", "scopes", "purposes"}
-    _only(values, keys)
+    _only(values, _KEYS)
     roles = values.get("roles", ())
     if not isinstance(roles, list | tuple) or not all(isinstance(role, Mapping) for role in roles):
         raise ValueError("roles")
@@ -62,11 +75,29 @@ def principal_from(values: Mapping[str, Any], *, issuer: str) -> Principal:
         subject=_text(values.get("subject"), "subject"),
         level=_text(values.get("level"), "level"),
         roles=tuple(role_from(role) for role in roles),
-        person_key=_optional(values.get("person_key"), "person_key"),
+        person=_optional(values.get("person"), "person") or "",
+        person_keys=_texts(values.get("person_keys", ()), "person_keys"),
         children_keys=_texts(values.get("children_keys", ()), "children_keys"),
         scopes=_texts(values.get("scopes", ()), "scopes"),
         purposes=_texts(values.get("purposes", ()), "purposes"),
+        client_id=_optional(values.get("client_id"), "client_id") or "",
+        session=_optional(values.get("session"), "session") or "",
+        jkt=_optional(values.get("jkt"), "jkt") or "",
+        acr=_optional(values.get("acr"), "acr") or "",
+        auth_time=_seconds(values.get("auth_time", 0)),
     )
+
+
+_KEYS = {
+    "subject", "level", "roles", "person", "person_keys", "children_keys", "scopes", "purposes",
+    "client_id", "session", "jkt", "acr", "auth_time",
+}  # fmt: skip
+
+
+def _seconds(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("auth_time")
+    return value
 
 
 def _only(values: Mapping[str, Any], keys: set[str]) -> None:

@@ -126,7 +126,7 @@ def _claims_of(principal: Principal) -> dict[str, Any]:
     claims: dict[str, Any] = {"sub": principal.subject, "level": principal.level}
     optional = {
         "roles": [_role_claims(role) for role in principal.roles],
-        "person": principal.person_key,
+        "person": list(principal.person_keys),
         "children": list(principal.children_keys),
         "scope": " ".join(principal.scopes),  # RFC 9068 §2.2.3
         "purposes": list(principal.purposes),
@@ -145,7 +145,7 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
             "subject": claims["sub"],
             "level": claims["level"],
             "roles": [_role_values(role) for role in claims.get("roles", [])],
-            "person_key": claims.get("person"),
+            "person_keys": claims.get("person", []),
             "children_keys": claims.get("children", []),
             "scopes": claims.get("scope", "").split(),
             "purposes": claims.get("purposes", []),

@@ -18,15 +18,12 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from auth.settings import IdentitySettings, Seconds, Section
 from connectors.address import Guard
 from connectors.catalog import TONGUES
 from schema.model.codes import Level
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-class Seconds(float):
-    """A span of time, written with its unit: "2s"."""
 
 
 class SettingsRefused(ValueError):
@@ -38,16 +35,6 @@ class SettingsRefused(ValueError):
         place = f"{file}:{line}" if line else str(file)
         super().__init__(f"{place}: {cause}；{remedy}")
         self.file, self.line, self.cause, self.remedy = file, line, cause, remedy
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file. It may hold secrets, so it never prints."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(…)"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return []
 
 
 class Hub(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -146,6 +133,7 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     storage: Storage = Storage()
     cache: CacheSettings = CacheSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
+    identity: IdentitySettings = IdentitySettings()
     sources: tuple[SourceSettings, ...] = ()
 
 

@@ -87,7 +87,7 @@ def personas(country: Country) -> dict[str, dict[str, Any]]:
         people[name] = {
             "subject": name,
             "level": persona.level,
-            "person_key": f"{roster}:{persona.person_id}",
+            "person_keys": [f"{roster}:{persona.person_id}"],
             "children_keys": [f"{roster}:{child}" for child in persona.children_ids],
             "roles": [
                 {

@@ -29,7 +29,7 @@ def viewer_of(principal: Principal | None, purposes: Iterable[str] = ()) -> View
         standings=tuple(
             _standing(claim) for claim in principal.roles if claim.role in PersonRole.__members__
         ),
-        person_keys=frozenset({principal.person_key} if principal.person_key else ()),
+        person_keys=frozenset(principal.person_keys),
         children_keys=frozenset(principal.children_keys),
         purposes=frozenset(Duty(purpose) for purpose in purposes if purpose in set(Duty)),
     )

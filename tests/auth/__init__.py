@@ -1,1 +1,1 @@
-"""The gate: tokens, keys and the development identity."""
+"""The gate: tokens, keys, provider, broker, trust."""

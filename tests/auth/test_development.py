@@ -17,7 +17,7 @@ PERSONAS: dict[str, dict[str, Any]] = {
         "subject": "demo-teacher",
         "level": "COUNTY",
         "roles": [{"role": "TEACHER", "region_code": "371502", "class_keys": ["c-301"]}],
-        "person_key": "p-7",
+        "person_keys": ["p-7"],
     },
     "stranger": {"subject": "demo-stranger", "level": "MUNICIPAL"},
 }

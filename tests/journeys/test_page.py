@@ -272,7 +272,7 @@ async def test_an_officer_declares_a_purpose_and_reads_what_it_opens(
 ) -> None:
     hub = country.demo.hub
     assert hub.identity is not None
-    key = hub.identity.principal("pupil").person_key or ""
+    key = hub.identity.principal("pupil").person_keys[0]
     person = global_ids.encode(hub.specs[Kind.PERSON], key, hub.registry)
     async with browsing(browser, country.demo.url) as page:
         await page.select_option("#persona", label="省级管理员 / provincial officer")

@@ -35,7 +35,7 @@ def one_of(land: World, persona: str, kind: Kind = Kind.PERSON) -> str:
     hub = land.demo.hub
     assert hub.identity is not None
     person = hub.identity.principal(persona)
-    key = person.roles[0].class_keys[0] if kind is Kind.CLASS_GROUP else person.person_key
+    key = person.roles[0].class_keys[0] if kind is Kind.CLASS_GROUP else person.person_keys[0]
     return global_ids.encode(hub.specs[kind], key or "", hub.registry)
 
 

@@ -36,7 +36,7 @@ def given(land: World) -> dict[str, str]:
     pupil = hub.identity.principal("pupil")
     return {
         "school": pupil.roles[0].school_code or "",
-        "pupil": global_ids.encode(hub.specs[Kind.PERSON], pupil.person_key or "", hub.registry),
+        "pupil": global_ids.encode(hub.specs[Kind.PERSON], pupil.person_keys[0], hub.registry),
         "class": global_ids.encode(hub.specs[Kind.CLASS_GROUP], pupil.roles[0].class_keys[0], hub.registry),
     }
 

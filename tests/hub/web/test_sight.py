@@ -21,7 +21,7 @@ def test_who_is_not_signed_in_is_nobody_whatever_purpose_they_declare() -> None:
 
 def test_a_teacher_stands_in_her_classes_with_the_duty_of_teaching() -> None:
     claim = RoleClaim("TEACHER", "371502", "3137000001", ("roster:c1",))
-    viewer = viewer_of(principal(claim, person_key="roster:t1"))
+    viewer = viewer_of(principal(claim, person_keys=("roster:t1",)))
     (standing,) = viewer.standings
     assert standing.role is PersonRole.TEACHER
     assert (standing.region_code, standing.school_code) == ("371502", "3137000001")
@@ -32,7 +32,7 @@ def test_a_teacher_stands_in_her_classes_with_the_duty_of_teaching() -> None:
 
 
 def test_a_guardian_has_children_and_no_duty() -> None:
-    viewer = viewer_of(principal(RoleClaim("GUARDIAN"), person_key="r:g1", children_keys=("r:p1", "r:p2")))
+    viewer = viewer_of(principal(RoleClaim("GUARDIAN"), person_keys=("r:g1",), children_keys=("r:p1", "r:p2")))
     assert viewer.children_keys == {"r:p1", "r:p2"}
     assert viewer.standings[0].duties == frozenset()
 

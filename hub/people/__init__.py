@@ -1,0 +1,1 @@
+"""One person across levels: records at rosters, consent, and who looked at what."""

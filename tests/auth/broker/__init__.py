@@ -1,0 +1,1 @@
+"""The broker, before honest and hostile providers."""

@@ -1,0 +1,1 @@
+"""The provider, as its clients and attackers meet it."""

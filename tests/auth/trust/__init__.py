@@ -1,0 +1,1 @@
+"""Trust chains, whole and broken."""

@@ -1,0 +1,1 @@
+"""The gate's store and way out, over the real thing."""
