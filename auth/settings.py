@@ -148,9 +148,3 @@ class IdentitySettings(Section, frozen=True, forbid_unknown_fields=True, kw_only
     """动态登记初始令牌 / initial access token of dynamic registration; empty: registration is off."""
     local_accounts: bool = True
     """本中心账号 / whether the hub has accounts of its own."""
-    upstreams: tuple[UpstreamSettings, ...] = ()
-    """各级身份源 / identity providers of the levels."""
-    clients: tuple[ClientSettings, ...] = ()
-    """应用 / applications."""
-    trust: TrustSettings = TrustSettings()
-    """信任链 / trust along the five levels."""

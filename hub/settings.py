@@ -18,7 +18,14 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from auth.settings import IdentitySettings, Seconds, Section
+from auth.settings import (
+    ClientSettings,
+    IdentitySettings,
+    Seconds,
+    Section,
+    TrustSettings,
+    UpstreamSettings,
+)
 from connectors.address import Guard
 from connectors.catalog import TONGUES
 from schema.model.codes import Level
@@ -134,6 +141,9 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     cache: CacheSettings = CacheSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
     identity: IdentitySettings = IdentitySettings()
+    trust: TrustSettings = TrustSettings()
+    upstreams: tuple[UpstreamSettings, ...] = ()
+    clients: tuple[ClientSettings, ...] = ()
     sources: tuple[SourceSettings, ...] = ()
 
 

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
+from auth import settings as gate_settings
 from hub import settings
 from hub.settings import Seconds, Settings, load
 
@@ -43,9 +44,10 @@ def tables() -> dict[str, type[msgspec.Struct]]:
 
 
 def sentences() -> dict[tuple[str, str], str]:
-    """(struct, knob) -> the sentence under the knob in `hub/settings.py`."""
+    """(struct, knob) -> the sentence under the knob in `hub/settings.py` or `auth/settings.py`."""
     found = {}
-    for node in ast.parse(Path(settings.__file__).read_text("utf-8")).body:
+    texts = (Path(module.__file__ or "").read_text("utf-8") for module in (settings, gate_settings))
+    for node in (node for text in texts for node in ast.parse(text).body):
         if isinstance(node, ast.ClassDef):
             for knob, said in zip(node.body, node.body[1:], strict=False):
                 if (
@@ -112,11 +114,13 @@ def test_the_reference_is_a_file_that_the_hub_reads() -> None:
     assert loaded.settings.hub.environment == "production"
 
 
-def test_the_example_of_a_source_in_the_reference_is_one(tmp_path: Path) -> None:
+def test_the_examples_in_the_reference_are_ones_that_the_hub_reads(tmp_path: Path) -> None:
     file = tmp_path / "rongtong.toml"
     file.write_text(REFERENCE.read_text("utf-8").replace("#| ", ""), "utf-8")
-    (source,) = load(file, {}).settings.sources
-    assert source.code == "county-tables"
+    told = load(file, {"COUNTY_SECRET": "c" * 32, "SCHOOL_APP_SECRET": "s" * 32}).settings
+    assert [source.code for source in told.sources] == ["county-tables"]
+    assert [upstream.code for upstream in told.upstreams] == ["county"]
+    assert [client.id for client in told.clients] == ["school-app"]
 
 
 # --- commands and documents ---
