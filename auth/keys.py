@@ -1,93 +1,381 @@
-"""The signing key: one ES256 key in a file that only its owner reads, made on first use."""
+"""The key ring: keys that sign, that will sign, that still verify; and secrets derived from one that never changes.
+
+Rule 1: a key is published before it signs (`next`), and verifies for the overlap after it has signed.
+Rule 2: the ring's file appears whole and changes under a lock among processes only; 0600 in a 0700 folder.
+Rule 3: the master secret is made once and never rotated: pairwise subjects and sealed values rest on it.
+Rule 4: a key in memory is looked up by its exact `kid`; nothing of a token ever becomes a path or an address.
+"""
 
 from __future__ import annotations
 
-import json
+import asyncio
+import contextlib
+import fcntl
 import os
 import secrets
 import stat
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, RSAKey
 
-from auth.errors import KeyUnusable
+from auth.errors import AuthError, KeyUnusable
 
-_LARGEST = 4096
+Algorithm = Literal["ES256", "RS256"]
+RING, MASTER = "ring.json", "master.key"
+LARGEST = 1 << 20
+MOST_KEYS = 200
+"""Keys in a ring; a rotation that would need more waits for the overlap of older ones to end."""
+LOOK_EVERY = 1.0
+NOTICED_WITHIN = 5.0
+"""Seconds after which every process has noticed a rotation; added to the overlap."""
+_MOST_DERIVED = 512
+
+
+class RotationRefused(AuthError):
+    """The ring is not rotated now; the text says why and what to do."""
+
+    code = "ROTATION_REFUSED"
+
+
+class SealBroken(AuthError):
+    """A sealed value is not ours, is another label's, or was changed."""
+
+    code = "SEAL_BROKEN"
+    public = "密封内容无效 / the sealed value is not valid"
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A P-256 key and its name, the JWK thumbprint (RFC 7638). The key itself never prints."""
+    """A private key and its name, the JWK thumbprint (RFC 7638). The key itself never prints."""
 
     kid: str
-    key: ECKey = field(repr=False, compare=False)
+    key: ECKey | RSAKey = field(repr=False, compare=False)
+    alg: Algorithm = "ES256"
 
 
-def new_signing_key() -> SigningKey:
-    """A fresh key, kept nowhere."""
-    return _named(ECKey.generate_key("P-256"))
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """A key's place in the ring; times in seconds since 1970. `until`: when a retired one ends."""
+
+    kid: str
+    alg: Algorithm
+    state: Literal["next", "current", "retired"]
+    made: float
+    since: float = 0.0
+    until: float = 0.0
+    jwk: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Slot({self.kid}, {self.alg}, {self.state})"
+
+    def verifies(self, now: float) -> bool:
+        """Whether tokens of this key are still accepted."""
+        return self.state != "retired" or now < self.until
 
 
-def load_or_make(folder: Path, name: str = "signing-key.json") -> SigningKey:
-    """The key kept in `folder/name` (mode 0600), made when missing. Blocking: call it before serving.
+class _File(msgspec.Struct, frozen=True, kw_only=True):
+    keys: tuple[Slot, ...]
 
-    Of several processes starting at once all get the same key: the file appears whole, by `link`,
-    and only the first one's. Raises KeyUnusable when the file is damaged or others may read it.
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What one reading of the file gave; replaced as a whole, so that no reader sees half of it."""
+
+    stamp: tuple[int, int, int]
+    slots: dict[str, Slot]
+
+
+class KeyRing:
+    """The ring in one folder, shared by all processes of the hub.
+
+    What is loaded answers at once, without waiting: `signing`, `find`, `public`, `derived`, `seal`. Other
+    processes' rotations are noticed by `refreshed` (or `watch`), and by `find` when a kid is not known.
     """
-    path = folder / name
-    if not path.exists():
-        _make(path)
-    return _load(path)
+
+    def __init__(self, folder: Path, master: bytes, *, overlap: float, clock: Callable[[], float]) -> None:
+        """Use `KeyRing.open`."""
+        self._folder, self._path, self._master = folder, folder / RING, master
+        self._overlap, self._clock = overlap, clock
+        self._imported: dict[str, SigningKey] = {}
+        self._derived: dict[tuple[str, int], bytes] = {}
+        self._looked = time.monotonic()
+        self._loaded = _read(self._path)
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, overlap: float = 86400.0, clock: Callable[[], float] = time.time
+    ) -> KeyRing:
+        """The ring in `folder`, made when missing. Blocking: call it before serving, or in a thread.
+
+        `overlap`: seconds that a retired key verifies. Of several processes starting at once all get the
+        same keys. Raises `KeyUnusable` when a file is damaged, or others may read or replace it.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if stat.S_IMODE(folder.stat().st_mode) & 0o022:
+            raise _unusable(folder, "他人可写，请执行 chmod 700", "can be written by others: chmod 700 it")
+        with _locked(folder):
+            if not (folder / RING).exists():
+                if not (folder / MASTER).exists():
+                    _write(folder / MASTER, secrets.token_hex(32).encode("ascii"))
+                _save(folder / RING, _founded("ES256", clock()))
+        return cls(folder, _master(folder / MASTER), overlap=overlap, clock=clock)
+
+    def slots(self) -> tuple[Slot, ...]:
+        """What is loaded: every key that verifies, next and current first."""
+        order = ("next", "current", "retired")
+        alive = [slot for slot in self._loaded.slots.values() if slot.verifies(self._clock())]
+        return tuple(sorted(alive, key=lambda slot: (slot.alg, order.index(slot.state), -slot.since)))
+
+    def signing(self, alg: Algorithm = "ES256") -> SigningKey:
+        """The key that signs now. The first RS256 key is made here when nobody made it: that takes a
+        moment, so have `ensured` make it where a loop runs."""
+        slot = self._current(alg)
+        if slot is None:
+            self.make(alg)
+            slot = self._current(alg)
+            assert slot is not None, "made a moment ago"
+        return self._key(slot)
+
+    async def ensured(self, alg: Algorithm) -> SigningKey:
+        """The key that signs now; made in a thread if this algorithm has none."""
+        if self._current(alg) is None:
+            await asyncio.to_thread(self.make, alg)
+        return self.signing(alg)
+
+    def find(self, kid: str) -> SigningKey | None:
+        """The key of this name, if its signatures are accepted. One that is not known makes us look whether
+        the file has changed (a `stat`); it is read again only if so, hence no flood of names reads it."""
+        slot = self._loaded.slots.get(kid)
+        if slot is None and self._changed():
+            with contextlib.suppress(KeyUnusable):
+                self._load()
+            slot = self._loaded.slots.get(kid)
+        return self._key(slot) if slot is not None and slot.verifies(self._clock()) else None
+
+    def public(self) -> dict[str, Any]:
+        """The JWK Set to publish (RFC 7517): next, current and still verifying keys, public parts only."""
+        return {"keys": [_public(self._key(slot)) for slot in self.slots()]}
+
+    async def refreshed(self) -> None:
+        """Take over what other processes did; looks at most once a second. A damaged file changes nothing."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
+        if self._changed():
+            with contextlib.suppress(KeyUnusable):
+                await asyncio.to_thread(self._load)
+
+    async def watch(self) -> None:
+        """Call `refreshed` every second until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            await self.refreshed()
+
+    def make(self, alg: Algorithm) -> None:
+        """Have keys of this algorithm in the ring. Blocking; once, however many processes ask."""
+        with _locked(self._folder):
+            self._load()
+            if self._current(alg) is None:
+                _save(self._path, (*self._loaded.slots.values(), *_founded(alg, self._clock())))
+                self._load()
+
+    def rotate(self, *, published_for: float = 0.0) -> None:
+        """Next becomes current, current retires for the overlap, and a new next is published. Blocking.
+
+        Raises `RotationRefused` when a next key has been published for less than `published_for` seconds,
+        or the ring is full of keys that must still verify.
+        """
+        with _locked(self._folder):
+            self._load()
+            now = self._clock()
+            kept = [slot for slot in self._loaded.slots.values() if slot.verifies(now)]
+            _check_ripe(kept, now, published_for)
+            turned = [_turned(slot, now, now + self._overlap + NOTICED_WITHIN) for slot in kept]
+            fresh = [_slot(slot.alg, "next", now) for slot in kept if slot.state == "next"]
+            _save(self._path, (*fresh, *turned))
+            self._load()
+
+    def derived(self, label: str, length: int = 32) -> bytes:
+        """A secret of `length` bytes for one purpose, the same in every process and for ever (RFC 5869)."""
+        found = self._derived.get((label, length))
+        if found is None:
+            if len(self._derived) >= _MOST_DERIVED:
+                self._derived.clear()
+            kdf = HKDF(algorithm=SHA256(), length=length, salt=None, info=b"rongtong:" + label.encode())
+            found = self._derived[label, length] = kdf.derive(self._master)
+        return found
+
+    def seal(self, label: str, value: bytes) -> str:
+        """`value` encrypted and authenticated for one label (AES-256-GCM, random nonce), as URL-safe text."""
+        nonce = secrets.token_bytes(12)
+        sealed = nonce + AESGCM(self.derived(f"seal:{label}")).encrypt(nonce, value, label.encode())
+        return urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
+
+    def open_sealed(self, label: str, text: str) -> bytes:
+        """What was sealed under this label. Raises `SealBroken` for anything else."""
+        try:
+            sealed = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+            return AESGCM(self.derived(f"seal:{label}")).decrypt(sealed[:12], sealed[12:], label.encode())
+        except (ValueError, InvalidTag):
+            raise SealBroken from None
+
+    def _current(self, alg: str) -> Slot | None:
+        slots = self._loaded.slots.values()
+        return next((slot for slot in slots if slot.alg == alg and slot.state == "current"), None)
+
+    def _key(self, slot: Slot) -> SigningKey:
+        """The slot's key; importing costs more than a look-up, so it happens once a key."""
+        found = self._imported.get(slot.kid)
+        if found is None:
+            found = self._imported[slot.kid] = _imported(self._path, slot)
+        return found
+
+    def _changed(self) -> bool:
+        try:
+            return _stamp(self._path.stat()) != self._loaded.stamp
+        except OSError:
+            return False
+
+    def _load(self) -> None:
+        loaded = _read(self._path)
+        gone = self._imported.keys() - loaded.slots.keys()
+        self._loaded = loaded
+        for kid in gone:
+            self._imported.pop(kid, None)
 
 
-def _make(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+def _founded(alg: Algorithm, now: float) -> tuple[Slot, Slot]:
+    return _slot(alg, "next", now), msgspec.structs.replace(_slot(alg, "current", now), since=now)
+
+
+def _slot(alg: Algorithm, state: Literal["next", "current"], now: float) -> Slot:
+    key = ECKey.generate_key("P-256") if alg == "ES256" else RSAKey.generate_key(2048)
+    return Slot(kid=key.thumbprint(), alg=alg, state=state, made=now, jwk=dict(key.as_dict(private=True)))
+
+
+def _turned(slot: Slot, now: float, until: float) -> Slot:
+    if slot.state == "next":
+        return msgspec.structs.replace(slot, state="current", since=now)
+    if slot.state == "current":
+        return msgspec.structs.replace(slot, state="retired", until=until)
+    return slot
+
+
+def _check_ripe(slots: Sequence[Slot], now: float, published_for: float) -> None:
+    youngest = max((slot.made for slot in slots if slot.state == "next"), default=now)
+    if (wait := youngest + published_for - now) > 0:
+        raise RotationRefused(
+            f"下一把密钥公布不久，依赖方可能还不认识它：请 {wait:.0f} 秒后再来，或用 --now / the next key was "
+            f"published a moment ago and peers may not know it: come back in {wait:.0f} s, or use --now"
+        )
+    if len(slots) + 2 > MOST_KEYS:
+        raise RotationRefused(
+            "仍须验证的旧密钥过多，请等其重叠期结束 / too many keys must still verify: wait for their overlap"
+        )
+
+
+def _public(key: SigningKey) -> dict[str, Any]:
+    return {**key.key.as_dict(private=False), "kid": key.kid, "alg": key.alg, "use": "sig"}
+
+
+def _imported(path: Path, slot: Slot) -> SigningKey:
     try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            json.dump(new_signing_key().key.as_dict(private=True), file)
+        kind = ECKey if slot.alg == "ES256" else RSAKey
+        key = kind.import_key(slot.jwk)  # type: ignore[arg-type]
+        fits = key.curve_name == "P-256" if isinstance(key, ECKey) else slot.alg == "RS256"
+        if fits and key.is_private and key.thumbprint() == slot.kid:
+            return SigningKey(slot.kid, key, slot.alg)
+    except (JoseError, ValueError, TypeError, KeyError):
+        pass  # the cause may quote the key
+    raise _damaged(path)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Held on the folder itself, so that no lock file can be left behind."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _stamp(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _contents(path: Path) -> tuple[tuple[int, int, int], bytes]:
+    """A file's stamp and bytes, if it is a regular file that nobody else can read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise _unusable(path, "打不开", "cannot be opened") from error
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) & 0o077:
+            raise _unusable(path, "他人可读，请执行 chmod 600", "is open to others: chmod 600 it")
+        return _stamp(found), file.read(LARGEST + 1)
+
+
+def _read(path: Path) -> _Loaded:
+    stamp, content = _contents(path)
+    try:
+        slots = {slot.kid: slot for slot in msgspec.json.decode(content, type=_File).keys}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _damaged(path) from None  # the cause may quote the key
+    signs = [slot for slot in slots.values() if slot.alg == "ES256" and slot.state == "current"]
+    if len(content) > LARGEST or len(signs) != 1:
+        raise _damaged(path)
+    _imported(path, signs[0])
+    return _Loaded(stamp, slots)
+
+
+def _master(path: Path) -> bytes:
+    text = _contents(path)[1]
+    try:
+        master = bytes.fromhex(text.decode("ascii"))
+    except ValueError:
+        raise _damaged(path) from None
+    if len(master) != 32:
+        raise _damaged(path)
+    return master
+
+
+def _save(path: Path, slots: Sequence[Slot]) -> None:
+    _write(path, msgspec.json.encode(_File(keys=tuple(slots))))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file as a whole, readable by nobody else from its first byte, later than it was before."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return  # another process was first: its key is the key
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        at = max(time.time_ns(), before + 1_000_000)  # clocks of file systems are coarse; ours must move on
+        os.utime(draft, ns=(at, at))
+        draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _load(path: Path) -> SigningKey:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    except OSError as error:
-        raise _unusable(path, "打不开", "cannot be opened") from error
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & 0o077:
-            raise _unusable(path, "他人可读，请执行 chmod 600", "is open to others: chmod 600 it")
-        content = file.read(_LARGEST + 1)
-    return _parse(path, content)
-
-
-def _parse(path: Path, content: bytes) -> SigningKey:
-    damaged = _unusable(path, "已损坏，请移走后重启", "is damaged: move it away and start again")
-    if len(content) > _LARGEST:
-        raise damaged
-    try:
-        key = ECKey.import_key(json.loads(content))
-        if not key.is_private or key.curve_name != "P-256":
-            raise damaged
-        return _named(key)
-    except (JoseError, ValueError, TypeError, KeyError, RecursionError):
-        raise damaged from None  # the cause may quote the key
-
-
-def _named(key: ECKey) -> SigningKey:
-    return SigningKey(kid=key.thumbprint(), key=key)
+def _damaged(path: Path) -> KeyUnusable:
+    return _unusable(path, "已损坏，请从备份恢复", "is damaged: restore it from a backup")
 
 
 def _unusable(path: Path, chinese: str, english: str) -> KeyUnusable:
-    return KeyUnusable(f"签名密钥文件 {path.name} {chinese} / the signing key file {path.name} {english}")
+    return KeyUnusable(f"密钥文件 {path.name} {chinese} / the key file {path.name} {english}")

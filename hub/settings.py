@@ -128,7 +128,7 @@ class SourceSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=T
     """宽限期 / how long after that it is shown while it is fetched anew."""
     down_for: Seconds = Seconds(86400)
     """故障期 / how long it is shown, marked stale, while the source is silent."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
     """协议自身的设置 / the tongue's own settings."""
 
 

@@ -28,6 +28,7 @@ from hub.cli.twin_processes import PROCESSES, Twin, Twins
 from hub.cli.welcome import welcome
 from hub.embedded import EmbeddedMongo
 from hub.settings import Loaded, Server, Settings, load
+from schema.model.privacy import Duty
 
 
 @dataclass(slots=True)
@@ -89,6 +90,9 @@ def personas(country: Country) -> dict[str, dict[str, Any]]:
             "level": persona.level,
             "person_keys": [f"{roster}:{persona.person_id}"],
             "children_keys": [f"{roster}:{child}" for child in persona.children_ids],
+            "first_party": True,
+            "scopes": ["openid", "profile", "graph"],
+            "purposes": [duty.value for duty in Duty],
             "roles": [
                 {
                     "role": ROLES.get(persona.role, "STAFF"),

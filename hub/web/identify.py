@@ -1,38 +1,45 @@
-"""Who sent this request: the bearer token becomes a Principal, or nobody, or one uniform refusal."""
+"""Who sent this request: the token it presents becomes a Principal, or nobody, or one uniform refusal."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 
 from auth.errors import InvalidToken
+from auth.presented import Possession, Presented, Unproven, credentials
 from auth.principal import Principal
-
-_LARGEST = 4096
-_BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*)\Z", re.IGNORECASE)  # RFC 6750 §2.1, RFC 9110 §11.1
+from hub.web.errors import Refusal
 
 
 def bearer(verify: Callable[[str], Principal]) -> Callable[[Request], Awaitable[Principal | None]]:
     """An `identify` for the endpoint. No Authorization header: None. Anything but exactly one
-    well-formed bearer header whose token `verify` accepts: InvalidToken."""
+    well-formed header whose token `verify` accepts: InvalidToken. Tokens bound to a key are refused."""
+    return presented(verify, None, "")
+
+
+def presented(
+    verify: Callable[[str], Principal], possession: Possession | None, address: str
+) -> Callable[[Request], Awaitable[Principal | None]]:
+    """As `bearer`, and also `Authorization: DPoP <token>` with a proof for `address`, the graph's own as its
+    clients know it (RFC 9449 §7). A refusal under that scheme is a 401 that names it and its algorithms."""
+    shown = Presented(verify, possession)
 
     async def identify(request: Request) -> Principal | None:
-        token = bearer_token(request)
-        return None if token is None else verify(token)
+        try:
+            return await shown.principal(request.method, address, request.headers)
+        except Unproven as refused:
+            challenge = {"WWW-Authenticate": refused.challenge}
+            raise Refusal(401, refused.code, refused.public, challenge) from None
 
     return identify
 
 
 def bearer_token(request: Request) -> str | None:
     """The request's one bearer token, None without the header; InvalidToken for any other shape."""
-    given = request.headers.getlist("authorization")
-    if not given:
+    shown = credentials(request.headers)
+    if shown is None:
         return None
-    if len(given) > 1 or len(given[0]) > _LARGEST + 16:
+    if shown.scheme != "bearer":
         raise InvalidToken
-    match = _BEARER.match(given[0])
-    if match is None:
-        raise InvalidToken
-    return match.group(1)
+    return shown.token

@@ -7,20 +7,35 @@ from collections.abc import Iterable
 from auth.principal import Principal, RoleClaim
 from schema.model.codes import PersonRole
 from schema.model.privacy import Duty
-from schema.model.viewer import NOBODY, Standing, Viewer
+from schema.model.viewer import EVERY_FAMILY, NOBODY, Standing, Viewer
+from schema.model.words import Family
 
-DUTIES: dict[PersonRole, frozenset[Duty]] = {
-    PersonRole.TEACHER: frozenset({Duty.TEACHING}),
-    PersonRole.PRINCIPAL: frozenset({Duty.SCHOOL_MANAGEMENT, Duty.ROLL}),
-    PersonRole.ADMIN: frozenset({Duty.ROLL, Duty.AID, Duty.DROPOUT_PREVENTION, Duty.SCHOOL_MANAGEMENT}),
-}
-"""Duties a role carries (一级部署、二级管理、三级应用); all but teaching must also be declared as purpose."""
+GRAPH = "graph"
+"""The scope of all three families; `graph.resources` and so on let an application into one."""
+
+_BUREAU = frozenset({Duty.ROLL, Duty.AID, Duty.DROPOUT_PREVENTION, Duty.SCHOOL_MANAGEMENT})
+_SCHOOL = frozenset({Duty.SCHOOL_MANAGEMENT, Duty.ROLL})
 
 
-def viewer_of(principal: Principal | None, purposes: Iterable[str] = ()) -> Viewer:
+def duties_of(role: PersonRole, school_code: str) -> frozenset[Duty]:
+    """Duties that a role carries: the administrations of city and county, of a school (一级部署、二级管理、
+    三级应用), and the teacher's. All but teaching count only once declared as a request's purpose."""
+    if role is PersonRole.TEACHER:
+        return frozenset({Duty.TEACHING})
+    if role is PersonRole.PRINCIPAL:
+        return _SCHOOL
+    if role is PersonRole.ADMIN:
+        return _SCHOOL if school_code else _BUREAU
+    return frozenset()
+
+
+def viewer_of(
+    principal: Principal | None, purposes: Iterable[str] = (), consented: frozenset[str] = frozenset()
+) -> Viewer:
     """The viewer that `principal` is for this request; `purposes` are those the request declares.
 
-    Unknown roles and purposes are dropped: they open nothing.
+    What narrows: unknown roles, scopes and purposes open nothing; an application may declare only its own
+    purposes; a third party sees of pupils only those in `consented`, the keys it was consented to.
     """
     if principal is None:
         return NOBODY
@@ -31,16 +46,27 @@ def viewer_of(principal: Principal | None, purposes: Iterable[str] = ()) -> View
         ),
         person_keys=frozenset(principal.person_keys),
         children_keys=frozenset(principal.children_keys),
-        purposes=frozenset(Duty(purpose) for purpose in purposes if purpose in set(Duty)),
+        purposes=frozenset(
+            Duty(purpose) for purpose in purposes if purpose in set(Duty) and purpose in principal.purposes
+        ),
+        families=families_of(principal.scopes),
+        third_party=not principal.first_party,
+        consented=consented,
+        client=principal.client_id,
     )
+
+
+def families_of(scopes: Iterable[str]) -> frozenset[Family]:
+    """The families of data that an access token's scopes open."""
+    given = frozenset(scopes)
+    if GRAPH in given:
+        return EVERY_FAMILY
+    return frozenset(family for family in Family if f"{GRAPH}.{family}" in given)
 
 
 def _standing(claim: RoleClaim) -> Standing:
     role = PersonRole(claim.role)
+    school = claim.school_code or ""
     return Standing(
-        role,
-        claim.region_code or "",
-        claim.school_code or "",
-        frozenset(claim.class_keys),
-        DUTIES.get(role, frozenset()),
+        role, claim.region_code or "", school, frozenset(claim.class_keys), duties_of(role, school)
     )

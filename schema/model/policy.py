@@ -3,7 +3,9 @@
 Rule 1: a decision depends on the viewer, the word's marks and the record's own place, and on nothing else.
 Rule 2: denied looks like absent: a hidden value is taken out, a record with nothing to see is dropped.
 Rule 3: what is not known counts against showing: a pupil of unknown age is a child under 14.
-Rule 4: this file does no I/O. It cannot be async.
+Rule 4: what a viewer gets of a word depends on four things about the record (ties, minor or not, at work or
+not), so it is decided once for each such case and remembered: a record costs a look, not a deliberation.
+Rule 5: this file does no I/O. It cannot be async.
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import IntEnum
+from enum import Enum, IntEnum
+from functools import lru_cache
 from typing import Any
 
 from schema.model.codes import PersonRole
-from schema.model.privacy import Duty, PrivacyClass, masked
+from schema.model.privacy import Duty, Mask, PrivacyClass, masked
 from schema.model.viewer import Standing, Viewer
 from schema.model.words import FieldSpec, Kind, WordSpec
 
@@ -64,7 +67,7 @@ STRANGER = Ties()
 
 def ties(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any], within: Within) -> Ties:
     """How `viewer` stands to the record with these `values`."""
-    if viewer.anonymous:
+    if viewer.anonymous or not _let_in(viewer, spec, values):
         return STRANGER
     bound = [s for s in viewer.standings if _covers(s, values, within)]
     classes = _classes(values)
@@ -85,17 +88,106 @@ def ties(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any], within: With
     )
 
 
-def sight(privacy: PrivacyClass, duties: frozenset[Duty], tie: Ties, minor: bool) -> Sight:
+class Reason(Enum):
+    """Why a field is shown, masked or hidden, for an auditor; Chinese and English."""
+
+    OPEN = ("公开字段", "open to anybody")
+    OWN = ("本人或其子女的记录", "the viewer's own record, or their child's")
+    SERVES = ("任职范围之内", "within the scope that the viewer works in")
+    BELONGS = ("所属班级或学校", "of the viewer's own class or school")
+    TAUGHT = ("任课班级的学生", "a pupil of a class the viewer teaches")
+    DUTY = ("在职责范围内并已声明用途", "under a duty that binds here, with its purpose declared")
+    DUTY_MASKED = (
+        "在职责范围内并已声明用途，敏感信息须脱敏",
+        "under a duty that binds here, with its purpose declared; what is sensitive is masked",
+    )
+    NO_TIE = ("与该记录没有任职或所属关系", "no tie to this record")
+    NO_DUTY = (
+        "没有相应职责，或未声明用途",
+        "no duty for this field binds the viewer here, or its purpose was not declared",
+    )
+    MINOR_NO_DUTY = (
+        "未满 14 周岁者的个人信息按敏感信息处理，且没有相应职责或未声明用途",
+        "personal data of a child under 14 counts as sensitive, and no duty for it binds the viewer here",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a viewer gets of a field, and why."""
+
+    sight: Sight
+    reason: Reason
+
+
+def ruling(privacy: PrivacyClass, duties: frozenset[Duty], tie: Ties, minor: bool) -> Ruling:
     """What of a field somebody with these ties sees; `minor` whether it is about a child under 14."""
-    if privacy is PrivacyClass.PUBLIC or tie.own:
-        return Sight.SHOWN
+    if privacy is PrivacyClass.PUBLIC:
+        return Ruling(Sight.SHOWN, Reason.OPEN)
+    if tie.own:
+        return Ruling(Sight.SHOWN, Reason.OWN)
     if privacy is PrivacyClass.INTERNAL:
-        return Sight.SHOWN if tie.serves or tie.belongs else Sight.HIDDEN
+        if tie.serves or tie.belongs:
+            return Ruling(Sight.SHOWN, Reason.SERVES if tie.serves else Reason.BELONGS)
+        return Ruling(Sight.HIDDEN, Reason.NO_TIE)
     if privacy is PrivacyClass.PERSONAL and not minor:
-        return Sight.SHOWN if tie.taught or (duties or MANAGING) & tie.duties else Sight.HIDDEN
+        if tie.taught:
+            return Ruling(Sight.SHOWN, Reason.TAUGHT)
+        if (duties or MANAGING) & tie.duties:
+            return Ruling(Sight.SHOWN, Reason.DUTY)
+        return Ruling(Sight.HIDDEN, Reason.NO_DUTY)
     if not duties & tie.duties:
-        return Sight.HIDDEN
-    return Sight.SHOWN if tie.taught else Sight.MASKED
+        told = Reason.MINOR_NO_DUTY if privacy is PrivacyClass.PERSONAL else Reason.NO_DUTY
+        return Ruling(Sight.HIDDEN, told)
+    if tie.taught:
+        return Ruling(Sight.SHOWN, Reason.TAUGHT)
+    return Ruling(Sight.MASKED, Reason.DUTY_MASKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a viewer gets of every record of a word that stands to them in one way.
+
+    `seen` are the open fields' names, `kept` those and hidden helper values (keys that relations follow,
+    which the graph never shows), `masks` what is laid over what; `there` False: the record looks absent.
+    """
+
+    rulings: Mapping[str, Ruling]
+    seen: frozenset[str]
+    kept: frozenset[str]
+    masks: Mapping[str, Mask]
+    there: bool
+
+
+@lru_cache(maxsize=4096)
+def decision(spec: WordSpec, tie: Ties, minor: bool, working: bool) -> Decision:
+    """The decision for a word in one case; made once."""
+    rulings = {
+        name: ruling(_class(field, working), field.duties, tie, minor) for name, field in spec.fields.items()
+    }
+    seen = frozenset(name for name, ruled in rulings.items() if ruled.sight)
+    # A word that is not public is there only for who sees more of it than its public relations.
+    told = (field for field in spec.fields.values() if not field.hidden)
+    if spec.privacy is not PrivacyClass.PUBLIC:
+        told = (field for field in told if field.privacy is not PrivacyClass.PUBLIC)
+    return Decision(
+        rulings=rulings,
+        seen=seen,
+        kept=seen | {name for name, field in spec.fields.items() if field.hidden},
+        masks={
+            name: spec.fields[name].mask for name, ruled in rulings.items() if ruled.sight is Sight.MASKED
+        },
+        there=any(field.name in seen for field in told),
+    )
+
+
+def decided(
+    viewer: Viewer, spec: WordSpec, values: Mapping[str, Any], within: Within, today: date
+) -> Decision:
+    """The decision for one record."""
+    tie = ties(viewer, spec, values, within)
+    minor = spec.about_person and is_minor(values, today)
+    return decision(spec, tie, minor, spec.about_person and at_work(values))
 
 
 def reveal(
@@ -105,24 +197,17 @@ def reveal(
 
     Hidden helper values (keys that relations follow) stay, since the graph never shows them.
     """
-    tie = ties(viewer, spec, values, within)
-    minor = spec.about_person and is_minor(values, today)
-    working = spec.about_person and at_work(values)
-    decided = {
-        name: sight(_class(field, working), field.duties, tie, minor) for name, field in spec.fields.items()
-    }
-    seen = frozenset(name for name, what in decided.items() if what)
-    # A word that is not public is there only for who sees more of it than its public relations.
-    told = (field for field in spec.fields.values() if not field.hidden)
-    if spec.privacy is not PrivacyClass.PUBLIC:
-        told = (field for field in told if field.privacy is not PrivacyClass.PUBLIC)
-    if not any(decided[field.name] for field in told):
+    made = decided(viewer, spec, values, within, today)
+    if not made.there:
         return None
+    kept, masks = made.kept, made.masks
+    if not masks:
+        return {name: value for name, value in values.items() if name in kept}, made.seen
     return {
-        name: masked(value, spec.fields[name].mask) if decided[name] is Sight.MASKED else value
+        name: masked(value, masks[name]) if name in masks else value
         for name, value in values.items()
-        if name in spec.fields and (decided[name] or spec.fields[name].hidden)
-    }, seen
+        if name in kept
+    }, made.seen
 
 
 def at_work(values: Mapping[str, Any]) -> bool:
@@ -164,6 +249,15 @@ def _adult(values: Mapping[str, Any]) -> bool:
 def _roles(values: Mapping[str, Any]) -> set[str]:
     one = {values[name] for name in ("role", "actor_role", "owner_role", "user_identity") if values.get(name)}
     return set(values.get("roles") or ()) | one
+
+
+def _let_in(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any]) -> bool:
+    """Whether the application that asks for the viewer may know how they stand to this record at all."""
+    if spec.kind is not None and spec.kind.family not in viewer.families:
+        return False
+    if not viewer.third_party or not spec.about_person or _adult(values):
+        return True
+    return values.get("person_key") in viewer.consented or _own(viewer, spec, values)
 
 
 def _own(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any]) -> bool:

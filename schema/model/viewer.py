@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from schema.model.codes import PersonRole
 from schema.model.privacy import Duty
+from schema.model.words import Family
+
+EVERY_FAMILY = frozenset(Family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,10 @@ class Viewer:
     """Somebody asking, or nobody (`Viewer()`): `person_keys` are the viewer's own records at rosters.
 
     `children_keys` are the records of the children the viewer is guardian of; `purposes` what this request
-    says it is for, which staff must name to read sensitive data outside teaching.
+    says it is for, which staff must name to read sensitive data outside teaching. `families` are those of the
+    three families of data that the application asking was let into: of the others it sees what anybody sees.
+    A `third_party` application sees of pupils only those in `consented` (keys of records whose guardian, or
+    who, of age, themselves agreed), whatever the person at its screen may see, and that person's own.
     """
 
     subject: str = ""
@@ -33,6 +39,10 @@ class Viewer:
     children_keys: frozenset[str] = frozenset()
     match_keys: frozenset[str] = frozenset()
     purposes: frozenset[Duty] = frozenset()
+    families: frozenset[Family] = EVERY_FAMILY
+    third_party: bool = False
+    consented: frozenset[str] = frozenset()
+    client: str = ""
 
     @property
     def anonymous(self) -> bool:
@@ -45,7 +55,10 @@ class Viewer:
         return "|".join(
             [
                 self.subject,
+                self.client,
                 ",".join(sorted(self.purposes)),
+                ",".join(sorted(self.families)),
+                ",".join(sorted(self.consented)),
                 *sorted(
                     repr((s.role, s.region_code, s.school_code, sorted(s.class_keys))) for s in self.standings
                 ),

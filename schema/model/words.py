@@ -34,6 +34,14 @@ class Link:
     """Marks a relation to other words; resolved by the graph, never sent by a connector."""
 
 
+class Family(StrEnum):
+    """The three families of data that an application may be let into, each for itself."""
+
+    RESOURCES = "resources"
+    IDENTITIES = "identities"
+    ACTIVITY = "activity"
+
+
 class Kind(StrEnum):
     """What a look-up can ask a source for."""
 
@@ -65,6 +73,29 @@ class Kind(StrEnum):
     STATISTICS = "Statistics"
     METRIC = "Metric"
     HONOUR = "Honour"
+
+    @property
+    def family(self) -> Family:
+        """The family of data it belongs to."""
+        return _FAMILIES[self]
+
+
+_OF_IDENTITIES = frozenset(
+    {Kind.REGION, Kind.ORGANIZATION, Kind.SCHOOL, Kind.SCHOOL_FACILITY, Kind.CLASS_GROUP, Kind.PERSON,
+     Kind.ACCOUNT, Kind.ENROLLMENT, Kind.GUARDIANSHIP, Kind.STUDENT_ROLL, Kind.LEARNING_SPACE}
+)  # fmt: skip
+_OF_RESOURCES = frozenset(
+    {Kind.RESOURCE, Kind.TEXTBOOK, Kind.CHAPTER, Kind.KNOWLEDGE_POINT, Kind.RESOURCE_COLLECTION,
+     Kind.APPLICATION, Kind.DATASET}
+)  # fmt: skip
+_FAMILIES = {
+    kind: Family.IDENTITIES
+    if kind in _OF_IDENTITIES
+    else Family.RESOURCES
+    if kind in _OF_RESOURCES
+    else Family.ACTIVITY
+    for kind in Kind
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +152,11 @@ class FieldSpec:
         return self.type is Link
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class WordSpec:
-    """One type as declared. `shared`: its key means the same at every source, so records of it merge.
+    """One type as declared, itself and no other: it hashes by identity.
 
+    `shared`: its key means the same at every source, so records of it merge.
     `same`: where each source numbers for itself, records of several sources are one thing that agree in all
     fields of one of these rows, and in `apart` (which may be told by neither).
     `register`: a school's records are a register: the most authoritative level that tells any speaks alone.

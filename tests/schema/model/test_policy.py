@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
-from schema.model import organization, person
+from schema.model import activity, organization, person  # noqa: F401 - words are declared by import
 from schema.model.codes import PersonRole
 from schema.model.divisions import shipped
-from schema.model.policy import is_minor, reveal
+from schema.model.policy import decision, is_minor, reveal, ties
 from schema.model.privacy import Duty, Mask, PrivacyClass, masked
 from schema.model.viewer import Standing, Viewer
-from schema.model.words import Kind, Word
+from schema.model.words import Family, Kind, Word
 from tests.fakes.school import (
     CLASS,
     COUNTY_TEACHER,
@@ -247,3 +248,30 @@ def test_words_about_persons_are_never_public() -> None:
     for word in about:
         assert all(field.privacy is not PrivacyClass.PUBLIC for field in word.spec.fields.values()), word
     assert organization.School.spec.privacy is PrivacyClass.PUBLIC
+
+
+def test_an_application_let_into_other_families_sees_of_this_one_what_anybody_sees() -> None:
+    narrow = replace(COUNTY_TEACHER, families=frozenset({Family.RESOURCES}))
+    assert seen(COUNTY_TEACHER, Kind.PERSON, PUPIL)
+    assert seen(narrow, Kind.PERSON, PUPIL) == seen(STRANGER, Kind.PERSON, PUPIL) == {}
+    assert seen(narrow, Kind.SCHOOL, SCHOOL) == seen(STRANGER, Kind.SCHOOL, SCHOOL) != {}
+
+
+def test_a_third_party_sees_a_pupil_only_once_consented_to_whoever_sits_at_its_screen() -> None:
+    vendor = replace(COUNTY_TEACHER, third_party=True)
+    assert seen(vendor, Kind.PERSON, PUPIL) == {}
+    agreed = replace(vendor, consented=frozenset({PUPIL}))
+    assert seen(agreed, Kind.PERSON, PUPIL) == seen(COUNTY_TEACHER, Kind.PERSON, PUPIL)
+    assert seen(vendor, Kind.PERSON, TEACHER) == seen(COUNTY_TEACHER, Kind.PERSON, TEACHER)
+
+
+@pytest.mark.parametrize("who", [HER_PUPIL, THE_GUARDIAN], ids=["pupil", "guardian"])
+def test_a_third_party_sees_of_a_pupil_what_the_pupil_or_guardian_themselves_brought_it(who: Viewer) -> None:
+    assert seen(replace(who, third_party=True), Kind.PERSON, PUPIL) == seen(who, Kind.PERSON, PUPIL) != {}
+
+
+def test_a_decision_is_made_once_for_each_way_to_stand_to_a_record() -> None:
+    spec = Word.declared["Person"].spec
+    tie = ties(COUNTY_TEACHER, spec, ROWS[Kind.PERSON][PUPIL], WITHIN)
+    assert decision(spec, tie, True, False) is decision(spec, tie, True, False)
+    assert decision(spec, tie, True, False) is not decision(spec, tie, False, False)
