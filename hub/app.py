@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from graphql import ExecutionResult
 from starlette.applications import Starlette
@@ -35,6 +35,7 @@ from hub.executor.run import SchemaExecutor
 from hub.mongo import Mongo, StorageError
 from hub.settings import Loaded
 from hub.sources.asking import Asking, Budget
+from hub.sources.auditing import Auditing
 from hub.sources.directory import SourceDirectory
 from hub.sources.registry import Registry, build_registry
 from hub.web.graphql import GraphQLEndpoint
@@ -52,6 +53,7 @@ from schema.model.words import Kind, Word, WordSpec
 BEIJING = timezone(timedelta(hours=8))
 ISSUER = "https://hub.rongtong.invalid/development"
 AUDIENCE = "rongtong-graph"
+D = TypeVar("D", bound=SourceDirectory)
 
 
 @dataclass(slots=True)
@@ -71,10 +73,17 @@ class Hub:
 
     def directory(self, viewer: Viewer) -> SourceDirectory:
         """A directory for one viewer's one request."""
+        return self._directory(SourceDirectory, viewer)
+
+    def auditing(self, viewer: Viewer) -> Auditing:
+        """The same, keeping why it shows or hides."""
+        return self._directory(Auditing, viewer)
+
+    def _directory(self, kind: type[D], viewer: Viewer) -> D:
         budget = Budget(self.loaded.settings.hub.deadline, self.clock.monotonic)
         asking = Asking(self.registry.joined, self.cache, budget, viewer.audience)
         today = self.clock.now().astimezone(BEIJING).date()
-        return SourceDirectory(self.registry.joined, self.specs, asking, viewer, self.divisions, today)
+        return kind(self.registry.joined, self.specs, asking, viewer, self.divisions, today)
 
     def context(self, viewer: Viewer) -> Context:
         """What the resolvers of one request can reach."""

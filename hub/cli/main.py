@@ -20,6 +20,8 @@ app = typer.Typer(
 )  # fmt: skip
 sources = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="已接入的来源 / joined sources.")
 app.add_typer(sources, name="sources")
+policy = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="谁能看什么 / who may see what.")
+app.add_typer(policy, name="policy")
 
 Config = Annotated[
     Path | None,
@@ -130,6 +132,25 @@ def token(
     from hub.cli.token import run
 
     run(persona, folder, as_json)
+
+
+@policy.command("why")
+def policy_why(
+    id: Annotated[str, typer.Argument(help="全局标识 / global id of the record.")],
+    persona: As = "",
+    principal: Annotated[
+        Path | None, typer.Option(help="提问者，JSON 文件 / who asks, as a JSON file.")
+    ] = None,
+    purpose: Annotated[list[str] | None, typer.Option(help="声明的用途 / declared purpose.")] = None,
+    folder: Demonstration = DEMO,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """某人能看到某条记录的哪些字段，为何 / what somebody sees of a record, and by which rule."""
+    from hub.cli.config import of_a_hub
+    from hub.cli.policy import run
+
+    run(id, persona, principal, purpose or [], folder, of_a_hub(config), as_json)
 
 
 @app.command()

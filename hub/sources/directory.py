@@ -24,7 +24,7 @@ from hub.sources.routing import Asked, Candidate, Question, Reach, Route, route
 from schema.graph.context import Account, Entity, Found, Losing
 from schema.model.codes import Level
 from schema.model.divisions import Divisions
-from schema.model.policy import SIGHT_FIELDS, STRANGER, reveal, ties
+from schema.model.policy import SIGHT_FIELDS, STRANGER, Decision, decided, opened, ties
 from schema.model.privacy import Mask, PrivacyClass, masked
 from schema.model.record import NOWHERE, Lookup, Page, Place, lookup
 from schema.model.viewer import Viewer
@@ -306,10 +306,10 @@ class SourceDirectory:
         # Whose a record is, the hub knows better than its source, which has a name of its own for the person.
         whose = {name: known[name] for name in ("person_key", "class_keys") if name in known}
         full = {**known, **merged.values, **whose}
-        seen = reveal(self.viewer, spec, full, self.divisions.within, self.today)
-        if seen is None:
+        made = self._decided(spec, full)
+        if not made.there:
             return None
-        values, fields = seen
+        values, fields = opened(made, full), made.seen
         if any(not _plain(spec, name) and _altered(name, full, values, fields) for name in by):
             return None
         losing = tuple(
@@ -317,7 +317,10 @@ class SourceDirectory:
             for one in merged.losing
             if one.field in fields and not spec.fields[one.field].hidden
         )
-        return Entity(spec, merged.key, values, fields, merged.parts, losing)
+        return Entity(spec, merged.key, values, fields, merged.parts, losing, made.logged)
+
+    def _decided(self, spec: WordSpec, full: Mapping[str, Any]) -> Decision:
+        return decided(self.viewer, spec, full, self.divisions.within, self.today)
 
 
 def _wanted(spec: WordSpec, fields: frozenset[str]) -> frozenset[str]:

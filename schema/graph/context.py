@@ -48,7 +48,10 @@ class Losing:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One thing as this viewer may see it: `values` without what is hidden, `seen` the open fields' names."""
+    """One thing as this viewer may see it: `values` without what is hidden, `seen` the open fields' names.
+
+    `logged` are those open fields whose reading is written down.
+    """
 
     spec: WordSpec
     key: str
@@ -56,6 +59,7 @@ class Entity:
     seen: frozenset[str]
     parts: tuple[Part, ...]
     losing: tuple[Losing, ...] = ()
+    logged: frozenset[str] = frozenset()
 
     @property
     def place(self) -> Place:
@@ -239,13 +243,33 @@ class Catalogue(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Sensitive fields of somebody else's record that an answer shows: whose, by the keys that are known."""
+
+    about: tuple[str, ...]
+    kind: Kind
+    fields: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Diary:
-    """What one request notes for its answer: where each part came from, who was silent where."""
+    """What one request notes for its answer: where each part came from, who was silent where, and what of
+    it must be written down before it leaves."""
 
     origins: dict[str, dict[str, tuple[int, float, bool]]] = field(default_factory=dict)
     account: Account = field(default_factory=Account)
     gaps: dict[tuple[str, str], Silence] = field(default_factory=dict)
+    reads: dict[Read, None] = field(default_factory=dict)
+
+    def read(self, entities: Sequence[Entity], wanted: frozenset[str]) -> None:
+        """Note which of the `wanted` values in the answer are sensitive and about somebody else."""
+        for entity in entities:
+            if entity.logged and (told := entity.logged & wanted & entity.values.keys()):
+                assert entity.spec.kind is not None, "records about persons can be looked up"
+                keys = (entity.values.get("person_key"), entity.values.get("match_key"))
+                about = tuple(str(key) for key in keys if key) or (entity.key,)
+                self.reads[Read(about, entity.spec.kind, tuple(sorted(told)))] = None
 
     def note(self, path: str, entities: Sequence[Entity], account: Account) -> None:
         """Note where what stands at `path` (positions left out) came from: count, oldest fetch, staleness."""

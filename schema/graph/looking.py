@@ -42,6 +42,9 @@ def note(info: Info, entities: Sequence[Entity], account: Account, *, page: bool
     """Write into the diary where the things of this field stand and came from."""
     for place in places(raw(info), connection=page):
         info.context.diary.note(place, entities, account)
+    if any(entity.logged for entity in entities):
+        kind = entities[0].spec.name
+        info.context.diary.read(entities, wanted(raw(info), kind, TYPES[kind].needs, connection=page))
 
 
 async def one(info: Info, kind: Kind, key: str | None, place: Place = NOWHERE) -> Any:

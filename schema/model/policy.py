@@ -150,12 +150,14 @@ class Decision:
 
     `seen` are the open fields' names, `kept` those and hidden helper values (keys that relations follow,
     which the graph never shows), `masks` what is laid over what; `there` False: the record looks absent.
+    `logged` are those of `seen` whose reading is written down: sensitive, and about somebody else.
     """
 
     rulings: Mapping[str, Ruling]
     seen: frozenset[str]
     kept: frozenset[str]
     masks: Mapping[str, Mask]
+    logged: frozenset[str]
     there: bool
 
 
@@ -177,8 +179,16 @@ def decision(spec: WordSpec, tie: Ties, minor: bool, working: bool) -> Decision:
         masks={
             name: spec.fields[name].mask for name, ruled in rulings.items() if ruled.sight is Sight.MASKED
         },
+        logged=frozenset() if tie.own or not spec.about_person else seen & _sensitive(spec, minor, working),
         there=any(field.name in seen for field in told),
     )
+
+
+def _sensitive(spec: WordSpec, minor: bool, working: bool) -> frozenset[str]:
+    """Fields that count as sensitive in this case; helper values are never shown, so never read."""
+    classes = {PrivacyClass.SENSITIVE, PrivacyClass.PERSONAL} if minor else {PrivacyClass.SENSITIVE}
+    fields = (field for field in spec.fields.values() if not field.hidden)
+    return frozenset(field.name for field in fields if _class(field, working) in classes)
 
 
 def decided(
@@ -198,16 +208,19 @@ def reveal(
     Hidden helper values (keys that relations follow) stay, since the graph never shows them.
     """
     made = decided(viewer, spec, values, within, today)
-    if not made.there:
-        return None
+    return (opened(made, values), made.seen) if made.there else None
+
+
+def opened(made: Decision, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are left of a record under a decision."""
     kept, masks = made.kept, made.masks
     if not masks:
-        return {name: value for name, value in values.items() if name in kept}, made.seen
+        return {name: value for name, value in values.items() if name in kept}
     return {
         name: masked(value, masks[name]) if name in masks else value
         for name, value in values.items()
         if name in kept
-    }, made.seen
+    }
 
 
 def at_work(values: Mapping[str, Any]) -> bool:
