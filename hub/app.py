@@ -21,7 +21,7 @@ from starlette.requests import Request
 
 from auth.development import DevelopmentIdentity
 from auth.errors import InvalidToken
-from auth.keys import load_or_make
+from auth.keys import KeyRing
 from auth.principal import Principal
 from auth.tokens import AccessTokens
 from connectors.errors import Malformed, Unavailable
@@ -53,6 +53,8 @@ from schema.model.words import Kind, Word, WordSpec
 BEIJING = timezone(timedelta(hours=8))
 ISSUER = "https://hub.rongtong.invalid/development"
 AUDIENCE = "rongtong-graph"
+KEYS = "keys"
+"""The folder of signing keys in the state folder."""
 D = TypeVar("D", bound=SourceDirectory)
 
 
@@ -131,6 +133,11 @@ def state_folder(loaded: Loaded) -> Path:
     return folder
 
 
+def key_ring(loaded: Loaded) -> KeyRing:
+    """The ring of signing keys in the state folder, made when missing. Blocking."""
+    return KeyRing.open(state_folder(loaded) / KEYS, overlap=loaded.settings.identity.key_overlap)
+
+
 def matching_key(loaded: Loaded) -> bytes:
     """The key for match keys: from the settings, else made once in the state folder (0600)."""
     given = loaded.settings.hub.matching_key
@@ -170,7 +177,8 @@ async def build(
     production = settings.hub.environment == "production"
     identity = None
     if personas is not None:
-        tokens = AccessTokens(load_or_make(state_folder(loaded)), issuer=ISSUER, audience=AUDIENCE)
+        ring = await asyncio.to_thread(key_ring, loaded)
+        tokens = AccessTokens(ring, issuer=ISSUER, audience=AUDIENCE, clock=clock.epoch)
         identity = DevelopmentIdentity(personas, tokens, production=production)
     every = settings.catalogue.harvest_every or 6 * 3600.0
     catalogue = MongoCatalogue(mongo, registry, clock, every=every) if mongo else None
@@ -229,7 +237,7 @@ def _asked(hub: Hub, request: Request, viewer: Viewer) -> Context:
     return context
 
 
-def _finish(context: Context, _result: ExecutionResult) -> dict[str, Any] | None:
+async def _finish(context: Context, _result: ExecutionResult) -> dict[str, Any] | None:
     return extensions(context, wanted=context.extras["provenance"])
 
 

@@ -74,8 +74,10 @@ class GraphQLEndpoint:
     * `make_context(request, viewer)` -> whatever the executor wants. By then
       `request.state.provenance` (bool: body `extensions.provenance` or `X-Rongtong-Provenance: 1`),
       `request.state.extensions` (dict) and `request.state.request_id` (str) are set.
-    * `finish(context, result)` -> the answer's `extensions`, or None.
+    * `finish(context, result)` -> the answer's `extensions`, or None; awaited before a byte of the answer
+      leaves, so what must be written down first is written down there. What it raises refuses the answer.
     * `is_anonymous(viewer)`: in `production` such viewers get no introspection and no suggestions.
+    * `allowed_origins()`: foreign origins whose pages may ask, as of now (see `hub.web.cors`).
     * `cache_control(context, result)` -> another Cache-Control than `private, no-store`, or None.
     """
 
@@ -84,12 +86,12 @@ class GraphQLEndpoint:
         executor: Executor,
         identify: Callable[[Request], Awaitable[Any]],
         make_context: Callable[[Request, Any], Any],
-        finish: Callable[[Any, ExecutionResult], dict[str, Any] | None],
+        finish: Callable[[Any, ExecutionResult], Awaitable[dict[str, Any] | None]],
         limits: Limits,
         production: bool,
         *,
         is_anonymous: Callable[[Any], bool] = _nobody,
-        allowed_origins: frozenset[str] = frozenset(),
+        allowed_origins: Callable[[], frozenset[str]] = frozenset,
         cache_control: Callable[[Any, ExecutionResult], str | None] | None = None,
     ) -> None:
         self._executor = executor
@@ -112,7 +114,7 @@ class GraphQLEndpoint:
         asked = _Asked(request, incoming.JSON, uuid.uuid4().hex)
         try:
             incoming.check_method(request)
-            incoming.check_origin(request, self._origins)
+            incoming.check_origin(request, self._origins())
             asked = _Asked(request, incoming.media_type(request), asked.id)
             return await self._run(asked)
         except InvalidToken as refused:
@@ -143,13 +145,13 @@ class GraphQLEndpoint:
             operation_name=wanted.operation_name,
             context=context,
         )
-        return self._answer(asked, result, context, hide)
+        return await self._answer(asked, result, context, hide)
 
     def _check_introspection(self, ready: Ready, hide: bool) -> None:
         if hide and ready.measured.introspects:
             raise Refusal(400, "INTROSPECTION_DISABLED", "登录后才能查看模式 / sign in to see the schema")
 
-    def _answer(self, asked: _Asked, result: ExecutionResult, context: Any, hide: bool) -> Response:
+    async def _answer(self, asked: _Asked, result: ExecutionResult, context: Any, hide: bool) -> Response:
         errors = result.errors or []
         if result.data is None and errors and all(error.path is None for error in errors):
             return _invalid(asked, errors, "BAD_USER_INPUT", hide)
@@ -158,7 +160,7 @@ class GraphQLEndpoint:
             answer["errors"] = error_list(
                 errors, asked.id, fallback="EXECUTION_FAILED", hide_suggestions=hide
             )
-        if extensions := self._finish(context, result):
+        if extensions := await self._finish(context, result):
             answer["extensions"] = extensions
         told = self._cache_control(context, result) if self._cache_control else None
         return _response(asked, 200, answer, {"Cache-Control": told or _PRIVATE})
