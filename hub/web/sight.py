@@ -53,6 +53,7 @@ def viewer_of(
         third_party=not principal.first_party,
         consented=consented,
         client=principal.client_id,
+        person=principal.person,
     )
 
 

@@ -1,7 +1,7 @@
 """Arguments that many fields share, described once, and the spans of time they mean."""
 
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from typing import Annotated, Any
 
 import strawberry
@@ -9,7 +9,7 @@ import strawberry
 from schema.graph.refusals import BadArgument
 from schema.graph.words import both
 from schema.model.codes import Level, Stage
-from schema.model.words import Date, RegionCode, SchoolYear, YearMonth
+from schema.model.words import Date, DateTime, RegionCode, SchoolYear, YearMonth
 
 CHINA = "+08:00"
 LAST_YEAR = 9999
@@ -44,6 +44,7 @@ InPeriod = Annotated[
 ]
 OfYear = Annotated[SchoolYear | None, said("学年", "School year")]
 SomeText = Annotated[str | None, said("检索词", "Text to search for")]
+Before = Annotated[DateTime | None, said("只要早于此刻的", "Only what is older than this moment")]
 ById = Annotated[strawberry.ID, said("全局标识", "Global id")]
 
 
@@ -79,3 +80,14 @@ def period_of(text: str) -> str:
         "period 应写作 2026-11（月）、2026（年）或 2026-2027（学年）",
         "period is a month 2026-11, a year 2026 or a school year 2026-2027",
     )
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """A moment of time as given; without an offset it is China's. `BadArgument` for anything else."""
+    if text is None:
+        return None
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadArgument("时间须为 RFC 3339 格式", "a moment is written as in RFC 3339") from None
+    return given if given.tzinfo else given.replace(tzinfo=timezone(timedelta(hours=8)))

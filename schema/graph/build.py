@@ -14,6 +14,7 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, Undefined
 from strawberry.schema.config import StrawberryConfig
 
 from schema.graph import types
+from schema.graph.mutation import Mutation
 from schema.graph.query import Query
 from schema.graph.scalars import SCALARS
 from schema.graph.words import QUICK, TYPES
@@ -28,6 +29,7 @@ def build_schema() -> strawberry.Schema:
     assert types.__all__, "importing the types declares them"
     schema = strawberry.Schema(
         query=Query,
+        mutation=Mutation,
         types=[TYPES[kind.value] for kind in Kind],
         config=StrawberryConfig(scalar_map=dict(SCALARS), enable_experimental_incremental_execution=False),
     )

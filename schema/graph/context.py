@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from schema.model.codes import Level
 from schema.model.divisions import Divisions
+from schema.model.privacy import Duty
 from schema.model.record import NOWHERE, Place
 from schema.model.viewer import Viewer
 from schema.model.words import Kind, WordSpec
@@ -313,6 +314,37 @@ class Sources(Protocol):
         ...
 
 
+class NoWitness(Exception):
+    """The hub's own records about persons cannot be read now: an error, never an empty list."""
+
+    code = "RECORDS_UNAVAILABLE"
+    public = "中心自身的记录暂时不可读，请稍后再试 / the hub's own records cannot be read now: try again soon"
+
+
+class Witness(Protocol):
+    """What the hub itself keeps about persons, by the keys of their records. Raises `NoWitness`."""
+
+    async def accesses(
+        self, about: Sequence[str], *, first: int, before: datetime | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        """Who read sensitive data of theirs, newest first, as values of `AccessRecord`."""
+        ...
+
+    async def consents(self, about: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """What was agreed to for them, as values of `ConsentReceipt`."""
+        ...
+
+    async def consent(
+        self, viewer: Viewer, about: Sequence[str], client: str, purpose: Duty, notice: str
+    ) -> Mapping[str, Any]:
+        """Keep that the viewer agrees for the person with these keys; the receipt, an equal one if there."""
+        ...
+
+    async def withdraw(self, about: Sequence[str], receipt: str) -> Mapping[str, Any] | None:
+        """Keep that it is agreed to no more, from now on; None for a receipt that is not theirs."""
+        ...
+
+
 @dataclass(slots=True)
 class Context:
     """Everything a resolver can reach, made anew for each request."""
@@ -325,4 +357,5 @@ class Context:
     diary: Diary
     now: datetime
     hub_region: str
+    witness: Witness | None = None
     extras: dict[str, Any] = field(default_factory=dict)

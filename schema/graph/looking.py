@@ -15,7 +15,7 @@ from typing import Any
 from graphql import GraphQLResolveInfo
 
 from schema.graph.connections import Page, checked, filtered, merged, page_of, slice_of
-from schema.graph.context import Account, Directory, Entity, Found, SourceSilent
+from schema.graph.context import Account, Directory, Entity, Found, NoWitness, SourceSilent, Witness
 from schema.graph.wanted import places, wanted
 from schema.graph.words import TYPES, Info, node
 from schema.model.record import NOWHERE, Place
@@ -45,6 +45,13 @@ def note(info: Info, entities: Sequence[Entity], account: Account, *, page: bool
     if any(entity.logged for entity in entities):
         kind = entities[0].spec.name
         info.context.diary.read(entities, wanted(raw(info), kind, TYPES[kind].needs, connection=page))
+
+
+def witness(info: Info) -> Witness:
+    """Who keeps account of persons; raises `NoWitness` where nobody does now."""
+    if info.context.witness is None:
+        raise NoWitness
+    return info.context.witness
 
 
 async def one(info: Info, kind: Kind, key: str | None, place: Place = NOWHERE) -> Any:

@@ -66,6 +66,8 @@ class Person(
     events: Annotated[
         Link, said("应用行为", "Activity events", PERSONAL, authority=(S, M), duties=(TEACHING,))
     ]
+    access_log: Annotated[Link, said("谁看过", "Who read sensitive data of theirs", SENSITIVE)]
+    consents: Annotated[Link, said("同意回执", "What was agreed to for them", SENSITIVE)]
 
 
 class Account(

@@ -31,6 +31,7 @@ class Viewer:
     three families of data that the application asking was let into: of the others it sees what anybody sees.
     A `third_party` application sees of pupils only those in `consented` (keys of records whose guardian, or
     who, of age, themselves agreed), whatever the person at its screen may see, and that person's own.
+    `person` is the hub's own number of the person asking, `client` names the application.
     """
 
     subject: str = ""
@@ -43,6 +44,7 @@ class Viewer:
     third_party: bool = False
     consented: frozenset[str] = frozenset()
     client: str = ""
+    person: str = ""
 
     @property
     def anonymous(self) -> bool:

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from schema.graph.arguments import After, First
+from schema.graph.arguments import After, Before, First, moment_of
 from schema.graph.connections import Page, checked, merged, slice_of
-from schema.graph.looking import by, fields, first_of, noted, one, related
+from schema.graph.looking import by, fields, first_of, noted, one, related, witness
 from schema.graph.types.alike import ranking, together
 from schema.graph.types.platform import platform_of
 from schema.graph.types.sourced import Sourced
@@ -70,6 +70,21 @@ class Person(Sourced):
     async def events(self, info: Info, first: First = 20, after: After = None) -> Page:
         """What they did."""
         return await related(info, Kind.ACTIVITY_EVENT, self._own("person_key"), first=first, after=after)
+
+    @relation(few="AccessRecord", needs=("person_key", "match_key"))
+    async def access_log(self, info: Info, first: First = 20, before: Before = None) -> Any:
+        """Who read sensitive data of theirs, newest first; only they and their guardians see it."""
+        return await witness(info).accesses(self._keys(), first=checked(first), before=moment_of(before))
+
+    @relation(few="ConsentReceipt", needs=("person_key", "match_key"))
+    async def consents(self, info: Info) -> Any:
+        """What they or their guardians agreed to."""
+        return await witness(info).consents(self._keys())
+
+    def _keys(self) -> list[str]:
+        """The keys under which records of theirs are known."""
+        found = (self.entity.values.get(name) for name in ("person_key", "match_key"))
+        return [str(key) for key in found if key] or [self.entity.key]
 
     def _own(self, field: str) -> dict[str, Any]:
         # A guardian's key finds records about somebody else: only of the person's own is it known whose.
