@@ -13,8 +13,9 @@ import aiohttp
 import msgspec
 import orjson
 
+from auth.settings import Seconds
 from hub.cli.demo import Demo, running
-from hub.settings import Seconds, Settings
+from hub.settings import Settings
 
 
 @dataclass

@@ -16,11 +16,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
-from auth.keys import new_signing_key
 from auth.principal import Principal
 from schema.graph import ids as global_ids
 from schema.model.words import Kind
-from tests.hub.web.served import Hub, gate, hub
+from tests.hub.web.served import Hub, fresh_ring, gate, hub
 from tests.journeys.country import World, short_memory, world
 from tests.journeys.examples import EXAMPLES
 
@@ -99,7 +98,7 @@ async def browsing(browser: Browser, url: str, width: int = 1400, height: int = 
 @asynccontextmanager
 async def opened(browser: Browser) -> AsyncIterator[tuple[Page, Hub]]:
     """The page of a small hub of its own, with a teacher to be."""
-    tokens = gate(new_signing_key())
+    tokens = gate(fresh_ring())
     token = tokens.issue(Principal("https://hub.test", "县级教师甲", "COUNTY"))
     personas = [{"name": "teacher", "title_zh": "县级教师", "title_en": "county teacher", "token": token}]
     async with hub(personas=personas, tokens=tokens) as running, browsing(browser, running.url) as page:
