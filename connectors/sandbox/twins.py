@@ -13,11 +13,23 @@ ROSTER_COUNTIES = (
     "371502", "371503", "371521", "371522", "371525", "371526", "371571", "371572", "371573",
 )  # fmt: skip
 BUNDLE_COUNTY, TABLES_COUNTY = "371581", "371524"
+PASSPORT_NAMES = (
+    "nation-passport",
+    "province-passport",
+    "city-passport",
+    "county-passport",
+    "school-passport",
+)
+"""The identity providers, one a level: not sources of data, but where people sign in."""
 
 
 def _app(module: str) -> Callable[..., Starlette]:
     made: Callable[..., Starlette] = import_module(f"connectors.sandbox.{module}").app
     return made
+
+
+def _passport(name: str) -> Callable[[Country], Starlette]:
+    return lambda country: _app("passport")(country, name)
 
 
 def _second_school(country: Country) -> str:
@@ -35,4 +47,5 @@ TWINS: dict[str, Callable[[Country], Starlette]] = {
     "school-repository": lambda country: _app("oai_pmh")(
         country, level="SCHOOL", owner=country.schools[0].code
     ),
+    **{name: _passport(name) for name in PASSPORT_NAMES},
 }

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.sandbox.twins import ROSTER_COUNTIES
+from connectors.sandbox.twins import PASSPORT_NAMES, ROSTER_COUNTIES
 
 PROCESSES: dict[str, tuple[str, ...]] = {
     "national": ("smartedu",),
@@ -24,8 +24,9 @@ PROCESSES: dict[str, tuple[str, ...]] = {
     "school-roster": ("s-roster",),
     "school-lrs": ("s-lrs",),
     "school-repository": ("s-repository",),
+    **dict.fromkeys(PASSPORT_NAMES, ()),
 }
-"""Twin process -> the sources that it speaks for."""
+"""Twin process -> the sources that it speaks for; none for those that sign people in."""
 
 START_PATIENCE = {"demo": 60.0, "city": 600.0}
 """Seconds by scale: a city's rosters and tables are written out before its twins are ready."""
