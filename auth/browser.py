@@ -23,11 +23,14 @@ from auth.store import secret
 LARGEST_FORM = 65_536
 MOST_FIELDS = 64
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{20,86}")
+_CODE = re.compile(r"[a-z0-9-]{1,64}")
+_LANGUAGE, _LAST = "rt-lang", "rt-last"
 _MARK_LIFE = 400 * 86400  # the longest that browsers keep a cookie (RFC 6265bis §5.5)
 
 
 class Cookies:
-    """The two cookies: `browser` (a mark, before and after sign-in) and `session` (only while signed in).
+    """The two cookies that matter: `browser` (a mark, before and after sign-in) and `session` (only while
+    signed in); and two of comfort: the language picked, the provider last used.
 
     HttpOnly, SameSite=Lax, Path=/; with an https issuer also Secure, and named `__Host-`.
     """
@@ -48,6 +51,20 @@ class Cookies:
     def keep_mark(self, response: Response, mark: str) -> None:
         """Have the browser keep its mark."""
         self._set(response, self.mark_name, mark, _MARK_LIFE)
+
+    def keep_language(self, request: Request, response: Response) -> None:
+        """Have the browser keep the language that the person picked by `?lang=`, for the pages to come."""
+        if (picked := request.query_params.get("lang", "")) in ("zh", "en"):
+            self._set(response, _LANGUAGE, picked, _MARK_LIFE)
+
+    def last_upstream(self, request: Request) -> str:
+        """The code of the provider last used in this browser; "" if none. Only ever compared."""
+        value = request.cookies.get(_LAST, "")
+        return value if _CODE.fullmatch(value) else ""
+
+    def keep_last_upstream(self, response: Response, code: str) -> None:
+        """Have the browser keep which provider was used, so that the chooser shows it first."""
+        self._set(response, _LAST, code, _MARK_LIFE)
 
     def session(self, request: Request) -> str:
         """The session cookie's secret; "" if there is none."""
@@ -89,7 +106,7 @@ def check_token(key: bytes, mark: str, purpose: str, given: str) -> None:
 
 
 async def form(request: Request) -> dict[str, str]:
-    """The fields of an `application/x-www-form-urlencoded` body, each once. Raises `Denied`: 400, 413, 415."""
+    """The fields of an `application/x-www-form-urlencoded` body, each once. `Denied`: 400, 413, 415."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise Denied("BAD_FORM", "请提交表单 / send a form: application/x-www-form-urlencoded", 415)
@@ -123,8 +140,10 @@ def fields(raw: bytes) -> dict[str, str]:
 
 
 def language(request: Request, asked: str = "") -> str:
-    """ "zh" or "en": by `ui_locales` or `lang`, else by Accept-Language; Chinese when nothing is said."""
-    wishes: Sequence[str] = [*asked.split(), request.query_params.get("lang", "")]
+    """ "zh" or "en": as the person picked (`lang`, now or earlier), else by `ui_locales`, else by
+    Accept-Language; Chinese when nothing is said."""
+    picked = request.query_params.get("lang", ""), request.cookies.get(_LANGUAGE, "")
+    wishes: Sequence[str] = [*picked, *asked[:200].split()]
     accepted = request.headers.get("accept-language", "")[:200]
     for wish in (*wishes, *accepted.split(",")):
         tag = wish.strip().lower()

@@ -11,7 +11,7 @@ from typing import Any
 
 from auth.errors import ProductionRefused, UnknownPersona
 from auth.principal import Principal, principal_from
-from auth.tokens import AccessTokens
+from auth.tokens import NO_CLIENT, AccessTokens
 
 _log = logging.getLogger("auth.development")
 _WARNING = (
@@ -44,7 +44,7 @@ class DevelopmentIdentity:
         warnings.warn(_WARNING, DevelopmentIdentityWarning, stacklevel=2)
         _log.warning(_WARNING)
         self._tokens = tokens
-        self._personas = {name: principal_from(data, issuer=tokens.issuer) for name, data in personas.items()}
+        self._personas = {name: _principal(data, tokens.issuer) for name, data in personas.items()}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,3 +71,8 @@ class DevelopmentIdentity:
         near = difflib.get_close_matches(name[:100], self._personas, n=1)
         hint = f"您是不是要找 {near[0]}？/ did you mean {near[0]}? " if near else ""
         return f"{hint}没有这个演示人物；现有：{known} / no such persona; there are: {known}"
+
+
+def _principal(data: Mapping[str, Any], issuer: str) -> Principal:
+    """The principal as its token will tell it: without an application of its own it comes by the hub's."""
+    return principal_from({"client_id": NO_CLIENT, **data}, issuer=issuer)

@@ -1,4 +1,4 @@
-"""The key ring: keys that sign, that will sign, that still verify; and secrets derived from one that never changes.
+"""The key ring: keys that sign, that will, that still verify; and secrets derived from one that stays.
 
 Rule 1: a key is published before it signs (`next`), and verifies for the overlap after it has signed.
 Rule 2: the ring's file appears whole and changes under a lock among processes only; 0600 in a 0700 folder.
@@ -9,14 +9,11 @@ Rule 4: a key in memory is looked up by its exact `kid`; nothing of a token ever
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
-import os
 import secrets
 import stat
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -30,10 +27,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from auth.errors import AuthError, KeyUnusable
+from auth.key_files import LARGEST, Stamp, contents, damaged, locked, stamp, unusable, write
 
 Algorithm = Literal["ES256", "RS256"]
 RING, MASTER = "ring.json", "master.key"
-LARGEST = 1 << 20
 MOST_KEYS = 200
 """Keys in a ring; a rotation that would need more waits for the overlap of older ones to end."""
 LOOK_EVERY = 1.0
@@ -91,8 +88,22 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 class _Loaded:
     """What one reading of the file gave; replaced as a whole, so that no reader sees half of it."""
 
-    stamp: tuple[int, int, int]
+    stamp: Stamp
     slots: dict[str, Slot]
+    keys: dict[str, SigningKey]
+
+    def verifying(self, kid: str, now: float) -> SigningKey | None:
+        slot = self.slots.get(kid)
+        return self.keys[kid] if slot is not None and slot.verifies(now) else None
+
+    def current(self, alg: str) -> SigningKey | None:
+        signs = (s.kid for s in self.slots.values() if s.alg == alg and s.state == "current")
+        return next((self.keys[kid] for kid in signs), None)
+
+    def alive(self, now: float) -> tuple[Slot, ...]:
+        order = ("next", "current", "retired")
+        alive = [slot for slot in self.slots.values() if slot.verifies(now)]
+        return tuple(sorted(alive, key=lambda slot: (slot.alg, order.index(slot.state), -slot.since)))
 
 
 class KeyRing:
@@ -106,10 +117,9 @@ class KeyRing:
         """Use `KeyRing.open`."""
         self._folder, self._path, self._master = folder, folder / RING, master
         self._overlap, self._clock = overlap, clock
-        self._imported: dict[str, SigningKey] = {}
         self._derived: dict[tuple[str, int], bytes] = {}
-        self._looked = time.monotonic()
-        self._loaded = _read(self._path)
+        self._looked, self._failed = time.monotonic(), -LOOK_EVERY
+        self._loaded = _read(self._path, {})
 
     @classmethod
     def open(
@@ -122,49 +132,47 @@ class KeyRing:
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if stat.S_IMODE(folder.stat().st_mode) & 0o022:
-            raise _unusable(folder, "他人可写，请执行 chmod 700", "can be written by others: chmod 700 it")
-        with _locked(folder):
+            raise unusable(folder, "他人可写，请执行 chmod 700", "can be written by others: chmod 700 it")
+        with locked(folder):
             if not (folder / RING).exists():
                 if not (folder / MASTER).exists():
-                    _write(folder / MASTER, secrets.token_hex(32).encode("ascii"))
+                    write(folder / MASTER, secrets.token_hex(32).encode("ascii"))
                 _save(folder / RING, _founded("ES256", clock()))
         return cls(folder, _master(folder / MASTER), overlap=overlap, clock=clock)
 
     def slots(self) -> tuple[Slot, ...]:
         """What is loaded: every key that verifies, next and current first."""
-        order = ("next", "current", "retired")
-        alive = [slot for slot in self._loaded.slots.values() if slot.verifies(self._clock())]
-        return tuple(sorted(alive, key=lambda slot: (slot.alg, order.index(slot.state), -slot.since)))
+        return self._loaded.alive(self._clock())
 
     def signing(self, alg: Algorithm = "ES256") -> SigningKey:
         """The key that signs now. The first RS256 key is made here when nobody made it: that takes a
         moment, so have `ensured` make it where a loop runs."""
-        slot = self._current(alg)
-        if slot is None:
+        found = self._loaded.current(alg)
+        if found is None:
             self.make(alg)
-            slot = self._current(alg)
-            assert slot is not None, "made a moment ago"
-        return self._key(slot)
+            found = self._loaded.current(alg)
+            assert found is not None, "made a moment ago"
+        return found
 
     async def ensured(self, alg: Algorithm) -> SigningKey:
         """The key that signs now; made in a thread if this algorithm has none."""
-        if self._current(alg) is None:
+        if self._loaded.current(alg) is None:
             await asyncio.to_thread(self.make, alg)
         return self.signing(alg)
 
     def find(self, kid: str) -> SigningKey | None:
         """The key of this name, if its signatures are accepted. One that is not known makes us look whether
         the file has changed (a `stat`); it is read again only if so, hence no flood of names reads it."""
-        slot = self._loaded.slots.get(kid)
-        if slot is None and self._changed():
-            with contextlib.suppress(KeyUnusable):
-                self._load()
-            slot = self._loaded.slots.get(kid)
-        return self._key(slot) if slot is not None and slot.verifies(self._clock()) else None
+        found = self._loaded.verifying(kid, self._clock())
+        if found is None and kid not in self._loaded.slots and self._changed():
+            self._reload()
+            found = self._loaded.verifying(kid, self._clock())
+        return found
 
     def public(self) -> dict[str, Any]:
         """The JWK Set to publish (RFC 7517): next, current and still verifying keys, public parts only."""
-        return {"keys": [_public(self._key(slot)) for slot in self.slots()]}
+        loaded = self._loaded
+        return {"keys": [_public(loaded.keys[slot.kid]) for slot in loaded.alive(self._clock())]}
 
     async def refreshed(self) -> None:
         """Take over what other processes did; looks at most once a second. A damaged file changes nothing."""
@@ -173,8 +181,7 @@ class KeyRing:
             return
         self._looked = now
         if self._changed():
-            with contextlib.suppress(KeyUnusable):
-                await asyncio.to_thread(self._load)
+            await asyncio.to_thread(self._reload)
 
     async def watch(self) -> None:
         """Call `refreshed` every second until cancelled."""
@@ -184,9 +191,9 @@ class KeyRing:
 
     def make(self, alg: Algorithm) -> None:
         """Have keys of this algorithm in the ring. Blocking; once, however many processes ask."""
-        with _locked(self._folder):
+        with locked(self._folder):
             self._load()
-            if self._current(alg) is None:
+            if self._loaded.current(alg) is None:
                 _save(self._path, (*self._loaded.slots.values(), *_founded(alg, self._clock())))
                 self._load()
 
@@ -196,7 +203,7 @@ class KeyRing:
         Raises `RotationRefused` when a next key has been published for less than `published_for` seconds,
         or the ring is full of keys that must still verify.
         """
-        with _locked(self._folder):
+        with locked(self._folder):
             self._load()
             now = self._clock()
             kept = [slot for slot in self._loaded.slots.values() if slot.verifies(now)]
@@ -230,29 +237,23 @@ class KeyRing:
         except (ValueError, InvalidTag):
             raise SealBroken from None
 
-    def _current(self, alg: str) -> Slot | None:
-        slots = self._loaded.slots.values()
-        return next((slot for slot in slots if slot.alg == alg and slot.state == "current"), None)
-
-    def _key(self, slot: Slot) -> SigningKey:
-        """The slot's key; importing costs more than a look-up, so it happens once a key."""
-        found = self._imported.get(slot.kid)
-        if found is None:
-            found = self._imported[slot.kid] = _imported(self._path, slot)
-        return found
+    def _reload(self) -> None:
+        try:
+            self._load()
+        except KeyUnusable:
+            self._failed = time.monotonic()
 
     def _changed(self) -> bool:
+        """Whether there is something new to read; what was damaged is tried again after a second."""
+        if time.monotonic() - self._failed < LOOK_EVERY:
+            return False
         try:
-            return _stamp(self._path.stat()) != self._loaded.stamp
+            return stamp(self._path.stat()) != self._loaded.stamp
         except OSError:
             return False
 
     def _load(self) -> None:
-        loaded = _read(self._path)
-        gone = self._imported.keys() - loaded.slots.keys()
-        self._loaded = loaded
-        for kid in gone:
-            self._imported.pop(kid, None)
+        self._loaded = _read(self._path, self._loaded.keys)
 
 
 def _founded(alg: Algorithm, now: float) -> tuple[Slot, Slot]:
@@ -276,8 +277,8 @@ def _check_ripe(slots: Sequence[Slot], now: float, published_for: float) -> None
     youngest = max((slot.made for slot in slots if slot.state == "next"), default=now)
     if (wait := youngest + published_for - now) > 0:
         raise RotationRefused(
-            f"下一把密钥公布不久，依赖方可能还不认识它：请 {wait:.0f} 秒后再来，或用 --now / the next key was "
-            f"published a moment ago and peers may not know it: come back in {wait:.0f} s, or use --now"
+            f"下一把密钥公布不久，依赖方可能还不认识它：请 {wait:.0f} 秒后再来，或用 --now / the next key "
+            f"was published a moment ago and peers may not know it: come back in {wait:.0f} s, or use --now"
         )
     if len(slots) + 2 > MOST_KEYS:
         raise RotationRefused(
@@ -292,90 +293,39 @@ def _public(key: SigningKey) -> dict[str, Any]:
 def _imported(path: Path, slot: Slot) -> SigningKey:
     try:
         kind = ECKey if slot.alg == "ES256" else RSAKey
-        key = kind.import_key(slot.jwk)  # type: ignore[arg-type]
+        key = kind.import_key(slot.jwk)
         fits = key.curve_name == "P-256" if isinstance(key, ECKey) else slot.alg == "RS256"
         if fits and key.is_private and key.thumbprint() == slot.kid:
             return SigningKey(slot.kid, key, slot.alg)
     except (JoseError, ValueError, TypeError, KeyError):
         pass  # the cause may quote the key
-    raise _damaged(path)
+    raise damaged(path)
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Held on the folder itself, so that no lock file can be left behind."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _stamp(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _contents(path: Path) -> tuple[tuple[int, int, int], bytes]:
-    """A file's stamp and bytes, if it is a regular file that nobody else can read."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise _unusable(path, "打不开", "cannot be opened") from error
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) & 0o077:
-            raise _unusable(path, "他人可读，请执行 chmod 600", "is open to others: chmod 600 it")
-        return _stamp(found), file.read(LARGEST + 1)
-
-
-def _read(path: Path) -> _Loaded:
-    stamp, content = _contents(path)
+def _read(path: Path, known: Mapping[str, SigningKey]) -> _Loaded:
+    """The ring as its file has it. Keys that are known by name already are not imported again."""
+    seen, content = contents(path)
     try:
         slots = {slot.kid: slot for slot in msgspec.json.decode(content, type=_File).keys}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _damaged(path) from None  # the cause may quote the key
+        raise damaged(path) from None  # the cause may quote the key
     signs = [slot for slot in slots.values() if slot.alg == "ES256" and slot.state == "current"]
     if len(content) > LARGEST or len(signs) != 1:
-        raise _damaged(path)
-    _imported(path, signs[0])
-    return _Loaded(stamp, slots)
+        raise damaged(path)
+    keys = {kid: known.get(kid) or _imported(path, slot) for kid, slot in slots.items()}
+    return _Loaded(seen, slots, keys)
 
 
 def _master(path: Path) -> bytes:
-    text = _contents(path)[1]
+    text = contents(path)[1]
     try:
         master = bytes.fromhex(text.decode("ascii"))
     except ValueError:
-        raise _damaged(path) from None
+        raise damaged(path) from None
     if len(master) != 32:
-        raise _damaged(path)
+        raise damaged(path)
     return master
 
 
 def _save(path: Path, slots: Sequence[Slot]) -> None:
-    _write(path, msgspec.json.encode(_File(keys=tuple(slots))))
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file as a whole, readable by nobody else from its first byte, later than it was before."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        before = path.stat().st_mtime_ns if path.exists() else 0
-        at = max(time.time_ns(), before + 1_000_000)  # clocks of file systems are coarse; ours must move on
-        os.utime(draft, ns=(at, at))
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _damaged(path: Path) -> KeyUnusable:
-    return _unusable(path, "已损坏，请从备份恢复", "is damaged: restore it from a backup")
-
-
-def _unusable(path: Path, chinese: str, english: str) -> KeyUnusable:
-    return KeyUnusable(f"密钥文件 {path.name} {chinese} / the key file {path.name} {english}")
+    write(path, msgspec.json.encode(_File(keys=tuple(slots))))

@@ -1,20 +1,27 @@
 """The gate's pages: templates with every value escaped, in Chinese and English, working without JavaScript.
 
 A template is `auth/templates/<name>.html`; it says `t("中文", "English")` for its words, so both languages
-stand side by side. `csrf`, `lang`, `other_lang_url` are always there.
+stand side by side. `csrf`, `lang`, `other_lang_url`, `hub_name`, `asset(name)` and
+`word(kind, code)` (kind: level, scope, purpose, assurance) are always there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial, wraps
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from auth.browser import Cookies, language, page_headers, token_for
+from auth.assets import Assets
+from auth.browser import Cookies, check_token, language, page_headers, query, token_for
 from auth.errors import AuthError, Denied
+from auth.words import word
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Pages:
@@ -29,6 +36,8 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self.assets = Assets()
+        self._templates.globals["asset"] = self.assets.address
 
     def show(
         self,
@@ -46,6 +55,7 @@ class Pages:
         mark = self.cookies.ensured(request)
         text = self._templates.get_template(f"{template}.html").render(
             t=_said(chosen),
+            word=partial(word, lang=chosen),
             lang=chosen,
             other_lang_url=_in_other(request, chosen),
             hub_name=self._name[0] if chosen == "zh" else self._name[1],
@@ -55,7 +65,28 @@ class Pages:
         response = HTMLResponse(text, status, dict(page_headers(form_action)))
         response.headers["Content-Language"] = "zh-CN" if chosen == "zh" else "en"
         self.cookies.keep_mark(response, mark)
+        self.cookies.keep_language(request, response)
         return response
+
+    def check(self, request: Request, purpose: str, given: str) -> None:
+        """Raises `Denied` (403) unless `given` is the token of this browser's form for `purpose`."""
+        check_token(self._key, self.cookies.mark(request), purpose, given)
+
+    def onward(self, url: str) -> Response:
+        """303: the browser goes on with GET to an address of ours or a proven one."""
+        return RedirectResponse(url, 303, dict(page_headers()))
+
+    def guarded(self, endpoint: Endpoint) -> Endpoint:
+        """`endpoint`, whose identity errors become pages: never a 500, never a redirect."""
+
+        @wraps(endpoint)
+        async def shown(request: Request) -> Response:
+            try:
+                return await endpoint(request)
+            except AuthError as error:
+                return self.error(request, error)
+
+        return shown
 
     def error(self, request: Request, error: AuthError) -> Response:
         """The page for an error: its bilingual text and its code; 503 says when to try again."""
@@ -76,9 +107,12 @@ def _said(chosen: str) -> Callable[[str, str], str]:
 
 
 def _in_other(request: Request, chosen: str) -> str:
-    """This page's address in the other language; only for pages that a GET shows."""
-    if request.method != "GET":
+    """This page's address in the other language, relative, so that no Host header and no path of the
+    request is written into a page; only for pages that a GET shows."""
+    if request.method not in ("GET", "HEAD"):
         return ""
-    other = "en" if chosen == "zh" else "zh"
-    url = request.url.include_query_params(lang=other)
-    return f"{url.path}?{url.query}"
+    try:
+        asked = query(request)
+    except Denied:  # the error page about that very query
+        asked = {}
+    return "?" + urlencode({**asked, "lang": "en" if chosen == "zh" else "zh"})

@@ -52,17 +52,6 @@ def object_of(body: bytes | str) -> dict[str, Any]:
     return value
 
 
-def text_at(values: Mapping[str, Any], name: str, most: int = 2048) -> str:
-    """A member that is a string of at most `most` printable characters; "" if absent.
-
-    Raises `UpstreamRefused("answer-unusable")` for anything else.
-    """
-    value = values.get(name, "")
-    if not isinstance(value, str) or len(value) > most or not value.isprintable():
-        raise UpstreamRefused("answer-unusable", f"{name} is not a short line of text", status=502)
-    return value
-
-
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):

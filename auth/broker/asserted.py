@@ -97,7 +97,7 @@ def subject(value: object, *, numbers: bool = False) -> str:
 
 
 def at(values: Mapping[str, Any], path: str) -> Any:
-    """What a dotted path leads to (`data.user.id`, `accounts.0.id`); a name with dots first; None if absent."""
+    """Where a dotted path (`data.user.id`, `accounts.0.id`) leads; None if nowhere. A whole name is first."""
     if path in values:
         return values[path]
     found: Any = values

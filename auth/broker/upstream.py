@@ -77,7 +77,8 @@ class UpstreamLogout:
 
 
 class Upstream(Protocol):
-    """One provider, ready to be asked. Methods raise `UpstreamRefused`, and nothing else."""
+    """One provider, ready to be asked. Methods raise `UpstreamRefused`, and nothing else (`logged_out` also
+    `StoreDown`, when nobody can say whether a notice was seen before)."""
 
     @property
     def settings(self) -> UpstreamSettings:

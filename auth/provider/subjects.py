@@ -8,13 +8,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from auth.documents import Client
-
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class _Keys(Protocol):
@@ -26,11 +22,3 @@ def subject_for(keys: _Keys, client: Client, person: str) -> str:
     sector = client.sector or f"client:{client.id}"
     digest = hmac.digest(keys.derived("pairwise"), f"{sector}\0{person}".encode(), hashlib.sha256)
     return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
-
-
-def sector_of(client_id: str, redirect_uris: Sequence[str]) -> str:
-    """The sector of a client: the one host of its redirect addresses; of several, or on the person's own
-    machine where hosts name nobody, the client itself."""
-    hosts = {urlsplit(uri).hostname or "" for uri in redirect_uris}
-    host = hosts.pop() if len(hosts) == 1 else ""
-    return host if host and host not in _LOOPBACK else f"client:{client_id}"

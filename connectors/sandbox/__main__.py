@@ -17,13 +17,15 @@ from datetime import date
 from importlib import import_module
 from pathlib import Path
 
+from starlette.applications import Starlette
+
 from connectors.sandbox.country import Country
 from connectors.sandbox.frame import served
-from connectors.sandbox.twins import BUNDLE_COUNTY, TABLES_COUNTY, TWINS
+from connectors.sandbox.twins import BUNDLE_COUNTY, FRONTENDS, TABLES_COUNTY, TWINS, frontend
 
 
-async def _serve(country: Country, name: str, port: int, ended: asyncio.Event) -> None:
-    async with served(TWINS[name](country), port) as twin:
+async def _serve(app: Starlette, port: int, ended: asyncio.Event) -> None:
+    async with served(app, port) as twin:
         _ready(url=twin.url)
         await ended.wait()
 
@@ -70,16 +72,25 @@ async def _until_told(run: Callable[[asyncio.Event], asyncio.Future[None]]) -> N
     await run(ended)
 
 
+def _run_app(app: Starlette, port: int) -> None:
+    _tie_to_parent()
+    asyncio.run(_until_told(lambda ended: asyncio.ensure_future(_serve(app, port, ended))))
+
+
 def main() -> None:
     """Parse the command line and run one twin."""
     parser = argparse.ArgumentParser(prog="python -m connectors.sandbox", description=__doc__)
-    parser.add_argument("twin", choices=[*TWINS, "data-centre", "files"])
+    parser.add_argument("twin", choices=[*TWINS, *FRONTENDS, "data-centre", "files"])
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--scale", default="demo", choices=["demo", "city"])
     parser.add_argument("--today", type=date.fromisoformat, default=None)
     parser.add_argument("--resources", type=int, default=None)
     parser.add_argument("--folder", type=Path, default=Path())
+    parser.add_argument("--hub", default="http://127.0.0.1:8000", help="where applications sign people in")
     told = parser.parse_args()
+    if told.twin in FRONTENDS:
+        _run_app(frontend(told.twin, told.hub), told.port)
+        return
     country = Country(told.scale, today=told.today, resources=told.resources)
     if told.twin == "files":
         _files(country, told.folder)
@@ -88,10 +99,7 @@ def main() -> None:
             _until_told(lambda ended: asyncio.ensure_future(_data_centre(country, told.folder, ended)))
         )
     else:
-        _tie_to_parent()
-        asyncio.run(
-            _until_told(lambda ended: asyncio.ensure_future(_serve(country, told.twin, told.port, ended)))
-        )
+        _run_app(TWINS[told.twin](country), told.port)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,6 @@ DAY = 86_400
 Claims = dict[str, Any]
 
 
-
 def _misplaced(claims: Claims) -> Claims:
     """A claim that belongs to the other kind of statement."""
     if claims["iss"] == claims["sub"]:
@@ -343,7 +342,7 @@ def introduce(made: Federation) -> None:
     places = (("370000", "PROVINCIAL"), ("371500", "MUNICIPAL"), ("371502", "COUNTY"))
     above = made.entities[:3]
     for superior, lower, (region, level) in zip(above, made.entities[1:4], places, strict=True):
-        said = {"education_region": region, "education_level": level}
+        said = {"education_region": region, "education_level": level, "organization_name": lower.name}
         superior.take(lower, metadata={"federation_entity": said}, types=("federation_entity",))
     made.school.metadata["openid_relying_party"] = application(made.school.url, made.school.app_key)
     made.county.take(made.school, types=("openid_relying_party",))

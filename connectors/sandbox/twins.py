@@ -49,3 +49,15 @@ TWINS: dict[str, Callable[[Country], Starlette]] = {
     ),
     **{name: _passport(name) for name in PASSPORT_NAMES},
 }
+
+FRONTENDS: dict[str, tuple[str, str]] = {
+    "portal": ("学校门户（演示应用）", "School portal (demo application)"),
+    "research": ("教研平台（演示应用）", "Teaching research (demo application)"),
+}
+"""Applications that sign people in at the hub: process name and client_id, with their titles."""
+
+
+def frontend(name: str, hub: str) -> Starlette:
+    """One of them, for the hub at this address."""
+    made: Starlette = import_module("connectors.sandbox.frontend").app(hub, name, FRONTENDS[name])
+    return made

@@ -137,8 +137,9 @@ async def running(
         people = personas(country)
         furnish(own, people)
         mongo = EmbeddedMongo(own / "mongo")
-        twins, uri = await _started(stack, mongo, Twins(own, scale, lock, resources))
         taken = listening.getsockname()[1]
+        starting = Twins(own, scale, lock, f"http://127.0.0.1:{taken}", resources)
+        twins, uri = await _started(stack, mongo, starting)
         config = stack.enter_context(local_settings(own, twins, country, taken, uri))
         filled = load(config)
         loaded = Loaded(adjust(filled.settings), filled.file)

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from connectors.sandbox.country import Country
-from connectors.sandbox.twins import ROSTER_COUNTIES
+from connectors.sandbox.twins import FRONTENDS, ROSTER_COUNTIES
 from hub.cli.say import dumps
 from hub.cli.twin_processes import DemoFailed, Twin
 
@@ -123,7 +123,7 @@ def local_settings(
     folder: Path, twins: Mapping[str, Twin], country: Country, port: int, mongo_uri: str
 ) -> Iterator[Path]:
     """The shipped settings with addresses, port and database filled in, as a file for the other commands."""
-    found = addresses(twins, country)
+    found = addresses(twins, country) | {"DEMO_HUB": f"http://127.0.0.1:{port}"}
     text = (folder / "rongtong.toml").read_text("utf-8")
     text = re.sub(r'"env:(DEMO_\w+)"', lambda name: dumps(found[name[1]]), text)
     head = "# 演示运行时生成，停止时删除 / made while the demonstration runs, removed when it stops.\n"
@@ -147,6 +147,15 @@ def addresses(twins: Mapping[str, Twin], country: Country) -> dict[str, str]:
         found[f"DEMO_NATIONAL_{mirror}"] = f"{twins['national'].url}/m{mirror}"
     for name, path in (("repository", "oai"), ("school-repository", "oai"), ("school-lrs", "xapi")):
         found[f"DEMO_{name.upper().replace('-', '_')}"] += f"/{path}"
+    found["DEMO_PROVINCE_PASSPORT_CAS"] = f"{twins['province-passport'].url}/cas"
+    for word in ("login", "logout"):
+        found[f"DEMO_NATION_PASSPORT_{word.upper()}"] = f"{twins['nation-passport'].url}/sso/{word}"
+    for word in ("authorize", "token", "userinfo", "logout"):
+        found[f"DEMO_CITY_PASSPORT_{word.upper()}"] = f"{twins['city-passport'].url}/oauth2/{word}"
+    for name in FRONTENDS:
+        for path in ("", "callback", "backchannel-logout"):
+            word = f"DEMO_{name.upper()}_{path.upper().replace('-', '_')}".rstrip("_")
+            found[word] = f"{twins[name].url}/{path}"
     found["DEMO_PLATFORM_TOKEN"] = f"{twins['platform'].url}/oauth/token"
     found["DEMO_SCHOOL_ROSTER_TOKEN"] = f"{twins['school-roster'].url}/token"
     found["DEMO_SCHOOL_0"] = country.schools[0].code

@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from hub.cli.trust_commands import trust
+
 # Plain help: typer's coloured one costs three times the start-up of everything else together.
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -20,8 +22,13 @@ app = typer.Typer(
 )  # fmt: skip
 sources = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="已接入的来源 / joined sources.")
 app.add_typer(sources, name="sources")
+people = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="本中心的账号 / accounts of this hub.")
+app.add_typer(people, name="people")
 policy = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="谁能看什么 / who may see what.")
 app.add_typer(policy, name="policy")
+keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="签名密钥 / signing keys.")
+app.add_typer(keys, name="keys")
+app.add_typer(trust, name="trust")
 
 Config = Annotated[
     Path | None,
@@ -154,6 +161,22 @@ def policy_why(
 
 
 @app.command()
+def login(url: Url = LOCAL, as_json: Json = False) -> None:
+    """在浏览器中登录中心，并保存登录 / sign in at a hub with a browser, and keep the login."""
+    from hub.cli.login import run
+
+    run(url, as_json)
+
+
+@app.command()
+def logout(url: Url = LOCAL, as_json: Json = False) -> None:
+    """注销并忘记登录 / give the login back and forget it."""
+    from hub.cli.login import forget
+
+    forget(url, as_json)
+
+
+@app.command()
 def sdl(as_json: Json = False) -> None:
     """打印图的 SDL / print the graph's SDL."""
     from hub.cli.say import dumps
@@ -203,6 +226,86 @@ def sources_add(
 
     config = to_be_written(config, write)
     add(code, protocol, level, region, name, option or [], school, config, write, as_json)
+
+
+Login = Annotated[str, typer.Argument(help="登录名 / login name.")]
+
+
+@people.command("add")
+def people_add(
+    login: Login,
+    name: Annotated[str, typer.Option(help="姓名 / name.")],
+    role: Annotated[list[str], typer.Option(help="角色，可多个 / role; may be repeated.")],
+    region: Annotated[str, typer.Option(help="区划代码 / region where it holds.")] = "",
+    school: Annotated[str, typer.Option(help="学校标识码 / school where it holds.")] = "",
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """添加账号，密码从终端或标准输入读 / add an account; its password is asked for or piped in."""
+    from hub.cli.config import of_a_hub
+    from hub.cli.people import add
+
+    add(login, name, role, region, school, of_a_hub(config), as_json)
+
+
+@people.command("password")
+def people_password(login: Login, config: Config = None, as_json: Json = False) -> None:
+    """更换密码 / set another password."""
+    from hub.cli.config import of_a_hub
+    from hub.cli.people import password
+
+    password(login, of_a_hub(config), as_json)
+
+
+@people.command("close")
+def people_close(login: Login, config: Config = None, as_json: Json = False) -> None:
+    """停用账号 / close an account; it is kept."""
+    from hub.cli.config import of_a_hub
+    from hub.cli.people import close
+
+    close(login, of_a_hub(config), as_json)
+
+
+@people.command("reopen")
+def people_reopen(login: Login, config: Config = None, as_json: Json = False) -> None:
+    """恢复账号 / reopen a closed account."""
+    from hub.cli.config import of_a_hub
+    from hub.cli.people import reopen
+
+    reopen(login, of_a_hub(config), as_json)
+
+
+@people.command("list")
+def people_list(config: Config = None, as_json: Json = False) -> None:
+    """列出账号 / list the accounts."""
+    from hub.cli.config import of_a_hub
+    from hub.cli.people import show
+
+    show(of_a_hub(config), as_json)
+
+
+@keys.command("list")
+def keys_list(config: Config = None, as_json: Json = False) -> None:
+    """列出签名密钥及其状态 / list the signing keys and their states."""
+    from hub.cli.config import of_a_hub
+    from hub.cli.keys import show
+
+    show(of_a_hub(config), as_json)
+
+
+@keys.command("rotate")
+def keys_rotate(
+    now: Annotated[
+        bool, typer.Option("--now", help="立即轮换，即使下一把密钥刚公布 / though the next is young.")
+    ] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """轮换签名密钥，旧密钥在重叠期内仍可验证 / rotate the keys; old ones verify for the overlap."""
+    from hub.cli.config import of_a_hub
+    from hub.cli.keys import rotate
+
+    rotate(of_a_hub(config), now, as_json)
 
 
 def main() -> None:

@@ -52,6 +52,10 @@ def run(
         from hub.cli.token import made
 
         token = made(persona, folder)
+    elif not token:
+        from hub.cli.login import kept_token
+
+        token = kept_token(url)
     body = {"query": text_of(file), "variables": variables_of(variables)}
     if provenance:
         body["extensions"] = {"provenance": True}

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.sandbox.twins import PASSPORT_NAMES, ROSTER_COUNTIES
+from connectors.sandbox.twins import FRONTENDS, PASSPORT_NAMES, ROSTER_COUNTIES
 
 PROCESSES: dict[str, tuple[str, ...]] = {
     "national": ("smartedu",),
@@ -24,9 +24,9 @@ PROCESSES: dict[str, tuple[str, ...]] = {
     "school-roster": ("s-roster",),
     "school-lrs": ("s-lrs",),
     "school-repository": ("s-repository",),
-    **dict.fromkeys(PASSPORT_NAMES, ()),
+    **dict.fromkeys((*PASSPORT_NAMES, *FRONTENDS), ()),
 }
-"""Twin process -> the sources that it speaks for; none for those that sign people in."""
+"""Twin process -> the sources that it speaks for; none for those that sign people in, or are signed in to."""
 
 START_PATIENCE = {"demo": 60.0, "city": 600.0}
 """Seconds by scale: a city's rosters and tables are written out before its twins are ready."""
@@ -52,11 +52,15 @@ class Twin:
 
 @dataclass(slots=True)
 class Twins:
-    """Starts twins in one folder; each holds `lock` open, so that it is free when all are gone."""
+    """Starts twins in one folder; each holds `lock` open, so that it is free when all are gone.
+
+    `hub` is the address at which the applications among them sign people in.
+    """
 
     folder: Path
     scale: str
     lock: int
+    hub: str
     resources: int | None = None
     _processes: list[asyncio.subprocess.Process] = field(default_factory=list)
     _stopped: list[int] = field(default_factory=list)
@@ -82,7 +86,7 @@ class Twins:
         more = [] if self.resources is None else ["--resources", str(self.resources)]
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "connectors.sandbox", name, "--scale", self.scale),
-            *("--folder", str(self.folder), *more),
+            *("--folder", str(self.folder), "--hub", self.hub, *more),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
             pass_fds=(self.lock,),
         )  # fmt: skip

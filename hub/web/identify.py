@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 
-from auth.errors import InvalidToken
-from auth.presented import Possession, Presented, Unproven, credentials
+from auth.presented import Possession, Presented, Unproven
 from auth.principal import Principal
 from hub.web.errors import Refusal
 
@@ -33,13 +32,3 @@ def presented(
             raise Refusal(401, refused.code, refused.public, challenge) from None
 
     return identify
-
-
-def bearer_token(request: Request) -> str | None:
-    """The request's one bearer token, None without the header; InvalidToken for any other shape."""
-    shown = credentials(request.headers)
-    if shown is None:
-        return None
-    if shown.scheme != "bearer":
-        raise InvalidToken
-    return shown.token

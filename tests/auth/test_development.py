@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from auth.development import DevelopmentIdentity, DevelopmentIdentityWarning
 from auth.errors import InvalidToken, ProductionRefused, UnknownPersona
-from auth.keys import new_signing_key
-from auth.tokens import AccessTokens
+from auth.keys import KeyRing
+from auth.tokens import NO_CLIENT, AccessTokens
 
 PERSONAS: dict[str, dict[str, Any]] = {
     "teacher": {
@@ -24,7 +26,9 @@ PERSONAS: dict[str, dict[str, Any]] = {
 
 
 def gate() -> AccessTokens:
-    return AccessTokens(new_signing_key(), issuer="https://demo.test", audience="https://demo.test/graphql")
+    with tempfile.TemporaryDirectory() as folder:
+        ring = KeyRing.open(Path(folder))
+    return AccessTokens(ring, issuer="https://demo.test", audience="https://demo.test/graphql")
 
 
 def build() -> DevelopmentIdentity:
@@ -49,6 +53,7 @@ def test_the_teachers_token_is_the_teachers() -> None:
     principal = identity.verify(identity.token("teacher"))
     assert principal == identity.principal("teacher")
     assert principal.issuer == "https://demo.test"
+    assert principal.client_id == NO_CLIENT
     assert principal.roles[0].class_keys == ("c-301",)
 
 

@@ -376,25 +376,7 @@ async def test_token_type_confusion_a_logout_token_is_not_exchanged(
     assert caught.value.kind == "token-type"
 
 
-# --- The operator's table, and what is said to people ---
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"algorithms": ("none",)}, {"algorithms": ("HS256", "ES256")}, {"algorithms": ()}, {"client_id": ""},
-        {"issuer": "http://id.example.org"}, {"issuer": "id.example.org"}, {"issuer": "https://a@b.example"},
-        {"issuer": "https://id.example.org/#x"}, {"claims": {"sub": "email"}}, {"trusted_by": "https://a.test"},
-        {"options": {"token_auth": "private_key_jwt"}}, {"issuer": "https://id.example.org:99999"},
-    ],
-    ids=str,
-)  # fmt: skip
-async def test_a_table_that_cannot_work_is_refused_at_once(
-    wrong: dict[str, Any], provider: HostileProvider, fetch: HttpFetch, clock: Clock
-) -> None:
-    usual = {"issuer": "https://id.example.org", "options": {}}
-    with pytest.raises(ValueError, match=r"upstreams\.county"):
-        made(county(provider, **{**usual, **wrong}), fetch, Keyed(), clock)
+# --- What is said to people ---
 
 
 async def test_a_refusal_speaks_chinese_and_english_and_tells_no_secrets(

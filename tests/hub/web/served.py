@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,7 +18,7 @@ from graphql import DocumentNode, ExecutionResult, GraphQLSchema, build_schema, 
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from auth.keys import SigningKey, new_signing_key
+from auth.keys import KeyRing, SigningKey
 from auth.principal import Principal
 from auth.tokens import AccessTokens
 from hub.web.graphql import GraphQLEndpoint
@@ -187,9 +189,15 @@ async def all_well() -> dict[str, str]:
     return {"mongo": "ok"}
 
 
-def gate(key: SigningKey) -> AccessTokens:
+def fresh_ring() -> KeyRing:
+    """Keys of a hub that never rotates them: the folder is gone, what is loaded stays."""
+    with tempfile.TemporaryDirectory() as folder:
+        return KeyRing.open(Path(folder))
+
+
+def gate(keys: KeyRing) -> AccessTokens:
     """Tokens of the hub of these tests."""
-    return AccessTokens(key, issuer="https://hub.test", audience="https://hub.test/graphql")
+    return AccessTokens(keys, issuer="https://hub.test", audience="https://hub.test/graphql")
 
 
 @asynccontextmanager
@@ -203,20 +211,20 @@ async def hub(
     tokens: AccessTokens | None = None,
 ) -> AsyncIterator[Hub]:
     """A running hub over the small graph."""
-    key, graph = new_signing_key(), SmallGraph()
-    tokens = tokens or gate(key)
+    keys, graph = fresh_ring(), SmallGraph()
+    tokens = tokens or gate(keys)
 
     def context(request: Request, viewer: Any) -> dict[str, Any]:
         return {"viewer": viewer, "provenance": request.state.provenance}
 
-    def finish(context: dict[str, Any], result: ExecutionResult) -> dict[str, Any] | None:
+    async def finish(context: dict[str, Any], result: ExecutionResult) -> dict[str, Any] | None:
         found: dict[str, Any] = {"provenance": {"me": "county"}} if context["provenance"] else {}
         return found | {"silent": graph.silent} if graph.silent else found or None
 
     endpoint = GraphQLEndpoint(graph, bearer(tokens.verify), context, finish, limits or Limits(), production)
     app = Starlette(routes=routes(endpoint, check, sdl=sdl, personas=personas))
     async with serving(app) as port, aiohttp.ClientSession() as http:
-        yield Hub(f"http://127.0.0.1:{port}", port, http, graph, endpoint, tokens, key)
+        yield Hub(f"http://127.0.0.1:{port}", port, http, graph, endpoint, tokens, keys.signing())
 
 
 def codes(answer: Mapping[str, Any]) -> list[str]:

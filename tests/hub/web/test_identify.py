@@ -10,9 +10,7 @@ import time
 import pytest
 from joserfc import jws, jwt
 
-from auth.keys import new_signing_key
-from auth.tokens import AccessTokens
-from tests.hub.web.served import Hub
+from tests.hub.web.served import Hub, fresh_ring, gate
 
 ME = json.dumps({"query": "{ me { displayName } }"}).encode()
 
@@ -21,12 +19,10 @@ def segment(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def claims(**other: object) -> dict[str, object]:
-    now = int(time.time())
-    return {
-        "iss": "https://hub.test", "aud": "https://hub.test/graphql", "sub": "county-teacher",
-        "level": "COUNTY", "client_id": "x", "iat": now, "exp": now + 600, "jti": "1",
-    } | other  # fmt: skip
+def claims_of(token: str) -> dict[str, object]:
+    content = token.split(".")[1]
+    found: dict[str, object] = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
+    return found
 
 
 def tricks(demo: Hub) -> dict[str, list[str]]:
@@ -34,8 +30,13 @@ def tricks(demo: Hub) -> dict[str, list[str]]:
     good, kid = demo.token(), demo.key.kid
     public = demo.key.key.as_bytes("PEM", private=False)
     head = {"alg": "ES256", "kid": kid, "typ": "at+jwt"}
-    stranger = new_signing_key()
-    foreign = AccessTokens(stranger, issuer="https://hub.test", audience="https://hub.test/graphql")
+    strange_ring = fresh_ring()
+    stranger, foreign = strange_ring.signing(), gate(strange_ring)
+
+    def claims(**other: object) -> dict[str, object]:
+        return claims_of(good) | other
+
+    foreign_one = foreign.issue(demo.tokens.verify(good))
 
     def signed(header: dict[str, object], payload: dict[str, object]) -> str:
         registry = jws.JWSRegistry(algorithms=["ES256"], strict_check_header=False)
@@ -61,7 +62,7 @@ def tricks(demo: Hub) -> dict[str, list[str]]:
         "a jku": [f"Bearer {signed({'jku': 'https://evil.example/jwks'}, claims())}"],
         "a crit": [f"Bearer {segment(head | {'crit': ['exp']})}.{body_part}.{signature}"],
         "a foreign key": [f"Bearer {jwt.encode(head, claims(), stranger.key, algorithms=['ES256'])}"],
-        "a foreign kid": [f"Bearer {foreign.issue(demo.tokens.verify(good))}"],
+        "a foreign kid": [f"Bearer {foreign_one}"],
         "kid an object": [f"Bearer {segment(head | {'kid': {'$ne': None}})}.{body_part}.{signature}"],
         "kid a path": [f"Bearer {segment(head | {'kid': '../../dev/null'})}.{body_part}.{signature}"],
         "an ID token": [f"Bearer {signed({'typ': 'JWT'}, claims())}"],
@@ -72,7 +73,9 @@ def tricks(demo: Hub) -> dict[str, list[str]]:
         "of another issuer": [f"Bearer {signed({}, claims(iss='https://evil.example'))}"],
         "for another audience": [f"Bearer {signed({}, claims(aud='https://other.test'))}"],
         "without a subject": [f"Bearer {signed({}, claims(sub=''))}"],
-        "a bent role": [f"Bearer {signed({}, claims(roles=['ADMIN']))}"],
+        "a bent context": [f"Bearer {signed({}, claims(ctx=str(claims()['ctx'])[:-2] + 'AA'))}"],
+        "a context sealed elsewhere": [f"Bearer {signed({}, claims(ctx=claims_of(foreign_one)['ctx']))}"],
+        "no context": [f"Bearer {signed({}, {k: v for k, v in claims().items() if k != 'ctx'})}"],
         "a flipped letter": [f"Bearer {head_part}.{body_part}.{flipped}"],
         "cut off": [f"Bearer {good[:-10]}"],
         "four parts": [f"Bearer {good}.x"],

@@ -1,0 +1,1 @@
+"""Signing out: everywhere at once; every application and every provider of a sign-on hears of its end."""
