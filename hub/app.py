@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta, timezone
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
-from graphql import ExecutionResult
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 
 from auth.development import DevelopmentIdentity
@@ -25,6 +25,7 @@ from auth.keys import KeyRing
 from auth.principal import Principal
 from auth.tokens import AccessTokens
 from connectors.errors import Malformed, Unavailable
+from connectors.http import Http
 from connectors.seal import Seal
 from hub.cache.durable import Durable
 from hub.cache.memory import Memory
@@ -32,14 +33,20 @@ from hub.cache.tiered import Cache
 from hub.catalogue.catalogue import MongoCatalogue
 from hub.clock import Clock
 from hub.executor.run import SchemaExecutor
+from hub.identity.fetch import HttpFetch
+from hub.identity.gate import Asked, Gate, build_gate, graph_of
+from hub.identity.store import MongoStore
 from hub.mongo import Mongo, StorageError
-from hub.settings import Loaded
+from hub.people.records import Records
+from hub.people.rosters import RosterPeople
+from hub.settings import Loaded, Settings
 from hub.sources.asking import Asking, Budget
 from hub.sources.auditing import Auditing
 from hub.sources.directory import SourceDirectory
 from hub.sources.registry import Registry, build_registry
+from hub.web.cors import Cors
 from hub.web.graphql import GraphQLEndpoint
-from hub.web.identify import bearer
+from hub.web.identify import presented
 from hub.web.limits import Limits
 from hub.web.provenance import extensions
 from hub.web.routes import routes
@@ -47,12 +54,16 @@ from hub.web.sight import viewer_of
 from schema.graph.build import build_schema, sdl
 from schema.graph.context import Context, Diary
 from schema.model.divisions import Divisions, shipped
+from schema.model.privacy import Duty
 from schema.model.viewer import Viewer
 from schema.model.words import Kind, Word, WordSpec
 
 BEIJING = timezone(timedelta(hours=8))
 ISSUER = "https://hub.rongtong.invalid/development"
 AUDIENCE = "rongtong-graph"
+JOURNAL = "journal"
+FETCHED = 1 << 20
+"""Most bytes of another system's answer that the gate reads."""
 KEYS = "keys"
 """The folder of signing keys in the state folder."""
 D = TypeVar("D", bound=SourceDirectory)
@@ -70,7 +81,11 @@ class Hub:
     divisions: Divisions
     clock: Clock
     identity: DevelopmentIdentity | None
+    records: Records
+    tokens: AccessTokens
     started: float
+    gate: Gate | None = None
+    gate_http: Http | None = None
     specs: Mapping[Kind, WordSpec] = field(default_factory=lambda: specs())
 
     def directory(self, viewer: Viewer) -> SourceDirectory:
@@ -84,8 +99,11 @@ class Hub:
     def _directory(self, kind: type[D], viewer: Viewer) -> D:
         budget = Budget(self.loaded.settings.hub.deadline, self.clock.monotonic)
         asking = Asking(self.registry.joined, self.cache, budget, viewer.audience)
-        today = self.clock.now().astimezone(BEIJING).date()
-        return kind(self.registry.joined, self.specs, asking, viewer, self.divisions, today)
+        return kind(self.registry.joined, self.specs, asking, viewer, self.divisions, self.today())
+
+    def today(self) -> date:
+        """The day in China."""
+        return self.clock.now().astimezone(BEIJING).date()
 
     def context(self, viewer: Viewer) -> Context:
         """What the resolvers of one request can reach."""
@@ -99,6 +117,7 @@ class Hub:
             diary=Diary(),
             now=self.clock.now().astimezone(BEIJING),
             hub_region=self.loaded.settings.hub.region,
+            witness=self.records.witness,
             extras={"regions_at": self.started},
         )
 
@@ -113,6 +132,10 @@ class Hub:
 
     async def aclose(self) -> None:
         """Close in reverse of building."""
+        if self.gate is not None and self.gate_http is not None:
+            await self.gate.aclose()
+            await self.gate_http.aclose()
+        await self.records.aclose()
         if self.catalogue is not None:
             await self.catalogue.aclose()
         await self.cache.aclose()
@@ -173,56 +196,112 @@ async def build(
         memory=Memory(max_bytes=settings.cache.memory_mb * 1024 * 1024),
         clock=clock,
     )
-    registry = build_registry(loaded, Seal(matching_key(loaded)), clock)
-    production = settings.hub.environment == "production"
+    seal = Seal(matching_key(loaded))
+    registry = build_registry(loaded, seal, clock)
+    ring = await asyncio.to_thread(key_ring, loaded)
+    tokens = tokens_of(settings, ring, clock)
     identity = None
     if personas is not None:
-        ring = await asyncio.to_thread(key_ring, loaded)
-        tokens = AccessTokens(ring, issuer=ISSUER, audience=AUDIENCE, clock=clock.epoch)
+        production = settings.hub.environment == "production"
         identity = DevelopmentIdentity(personas, tokens, production=production)
     every = settings.catalogue.harvest_every or 6 * 3600.0
     catalogue = MongoCatalogue(mongo, registry, clock, every=every) if mongo else None
-    return Hub(loaded, registry, cache, catalogue, mongo, shipped(), clock, identity, clock.epoch())
+    rosters = {code: source.connector for code, source in registry.joined.items()}
+    journal = state_folder(loaded) / JOURNAL
+    records = Records.on(journal, ring.derived("journal"), mongo, rosters, clock)
+    hub = Hub(
+        loaded, registry, cache, catalogue, mongo, shipped(), clock, identity, records, tokens, clock.epoch()
+    )
+    if settings.identity.issuer and mongo is not None:
+        hub.gate_http = Http(settings.hub.allowed_networks, max_bytes=FETCHED)
+        hub.gate = await asyncio.to_thread(build_gate, _asked_of(hub, ring, seal, mongo, hub.gate_http))
+    return hub
+
+
+def tokens_of(settings: Settings, ring: KeyRing, clock: Clock) -> AccessTokens:
+    """The access tokens of these settings: of the hub's own issuer, or of the development identity's."""
+    identity = settings.identity
+    issuer, audience = (identity.issuer, graph_of(identity)) if identity.issuer else (ISSUER, AUDIENCE)
+    return AccessTokens(ring, issuer=issuer, audience=audience, clock=clock.epoch)
+
+
+def _asked_of(hub: Hub, ring: KeyRing, seal: Seal, mongo: Mongo, http: Http) -> Asked:
+    """What the gate is built from."""
+    settings, index = hub.loaded.settings, hub.records.index
+    assert index is not None, "there is a database"
+
+    def region_name(code: str, _language: str) -> str:
+        region = hub.divisions.get(code)
+        return str(region["name"]) if region else code
+
+    return Asked(
+        identity=settings.identity, trust=settings.trust, upstreams=settings.upstreams,
+        clients=settings.clients, level=settings.hub.level.value, region=settings.hub.region,
+        purposes=tuple(duty.value for duty in Duty), state=state_folder(hub.loaded), keys=ring,
+        store=MongoStore(mongo), fetch=HttpFetch(http),
+        people=RosterPeople(hub.directory, hub.today, index.find), matching=seal, audit=hub.records.log,
+        clock=hub.clock.epoch, region_name=region_name,
+    )  # fmt: skip
 
 
 def create_app(hub: Hub, *, on_close: Callable[[], Awaitable[None]] | None = None) -> Starlette:
     """The hub over HTTP. Closing the application closes the hub."""
     settings = hub.loaded.settings
     production = settings.hub.environment == "production"
+    gate = hub.gate
+
+    def origins() -> frozenset[str]:
+        return gate.clients.origins() if gate else frozenset()
+
     endpoint = GraphQLEndpoint(
         SchemaExecutor(build_schema()),
-        _identify(hub.identity),
+        _identify(hub),
         lambda request, viewer: _asked(hub, request, viewer),
-        _finish,
+        lambda context, _result: _finish(hub, context),
         Limits(),
         production,
         is_anonymous=lambda viewer: viewer.anonymous,
+        allowed_origins=origins,
     )
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        harvesting = asyncio.create_task(_harvest_now_and_then(hub))
+        hub.records.start()
+        if gate is not None:
+            gate.start()
+        working = [asyncio.create_task(work(hub)) for work in (_harvest_now_and_then, _index_now_and_then)]
         try:
             yield
         finally:
-            harvesting.cancel()
-            await asyncio.gather(harvesting, return_exceptions=True)
+            for work in working:
+                work.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
             await hub.aclose()
             if on_close:
                 await on_close()
 
     identity = hub.identity
     personas = (lambda: _shown_personas(identity)) if identity else None
-    return Starlette(routes=routes(endpoint, hub.state, sdl=sdl(), personas=personas), lifespan=lifespan)
+    addresses = routes(endpoint, hub.state, sdl=sdl(), personas=personas)
+    return Starlette(
+        routes=[*addresses, *(gate.routes if gate else ())],
+        middleware=[Middleware(Cors, origins=origins)],
+        lifespan=lifespan,
+    )
 
 
-def _identify(identity: DevelopmentIdentity | None) -> Callable[[Request], Awaitable[Viewer]]:
-    """From request to viewer; without an identity everybody is nobody, and any token is refused."""
-    principal_of = bearer(identity.verify if identity else _refuse)
+def _identify(hub: Hub) -> Callable[[Request], Awaitable[Viewer]]:
+    """From request to viewer; without sign-on and personas everybody is nobody, and any token is refused."""
+    verify = hub.tokens.verify if hub.gate or hub.identity else _refuse
+    possession = hub.gate.possession if hub.gate else None
+    principal_of = presented(verify, possession, hub.tokens.audience)
 
     async def identify(request: Request) -> Viewer:
-        purposes = request.headers.get("x-rongtong-purpose", "")[:200]
-        return viewer_of(await principal_of(request), (word.strip() for word in purposes.split(",")))
+        declared = request.headers.get("x-rongtong-purpose", "")[:200]
+        purposes = [word.strip() for word in declared.split(",")]
+        viewer = viewer_of(await principal_of(request), purposes)
+        consented = await hub.records.consented(viewer)
+        return replace(viewer, consented=consented) if consented else viewer
 
     return identify
 
@@ -234,10 +313,13 @@ def _refuse(_token: str) -> Principal:
 def _asked(hub: Hub, request: Request, viewer: Viewer) -> Context:
     context = hub.context(viewer)
     context.extras["provenance"] = bool(getattr(request.state, "provenance", False))
+    context.extras["request"] = request.state.request_id
     return context
 
 
-async def _finish(context: Context, _result: ExecutionResult) -> dict[str, Any] | None:
+async def _finish(hub: Hub, context: Context) -> dict[str, Any] | None:
+    """Write down what was read, then let the answer go. Raises `AuditUnavailable`."""
+    await hub.records.log.wrote(context.viewer, context.diary.reads, context.extras["request"])
     return extensions(context, wanted=context.extras["provenance"])
 
 
@@ -261,6 +343,15 @@ TITLES = {
     "stranger": ("外县教师", "a stranger: teacher elsewhere"),
     "senior": ("高中生", "senior pupil"),
 }
+
+
+async def _index_now_and_then(hub: Hub) -> None:
+    """Gather the numbers' homes at the harvests' pace."""
+    every, index = hub.loaded.settings.catalogue.harvest_every, hub.records.index
+    while index is not None and every > 0:
+        with contextlib.suppress(StorageError):
+            await index.refresh()
+        await asyncio.sleep(every)
 
 
 async def _harvest_now_and_then(hub: Hub) -> None:

@@ -128,8 +128,8 @@ class AuthorizationCode(AuthorizationCodeGrant):  # type: ignore[misc]
         return wait(self._issued(code, user, include_refresh_token))
 
     def save_token(self, token: Any) -> None:
-        """Look again whether the code was replayed meanwhile."""
-        wait(self.server.issuing.still(family_of_code(self.request.authorization_code.code.id)))
+        """Look again whether the code was replayed, or its session or person revoked, meanwhile."""
+        wait(self._still(self.request.authorization_code.code))
 
     def delete_authorization_code(self, authorization_code: ShownCode) -> None:
         """It stays until it is forgotten, so that a replay is recognised."""
@@ -169,6 +169,11 @@ class AuthorizationCode(AuthorizationCodeGrant):  # type: ignore[misc]
         except Taken:
             await self._replayed(code)
         return str(refresh)
+
+    async def _still(self, code: Code) -> None:
+        if not await self.server.codes.there(code):
+            await self.server.families.revoke(family_of_code(code.id))
+        await self.server.issuing.still(family_of_code(code.id))
 
     async def _replayed(self, code: Code) -> None:
         """A second use, or one too late: whatever came from it is revoked (RFC 6749 §4.1.2)."""

@@ -13,7 +13,11 @@ from auth.documents import Kept, kept_as
 from auth.store import IndexSpec, Store, expiring, kept, secret
 
 COLLECTION = "auth_codes"
-INDEXES: tuple[IndexSpec, ...] = (expiring(COLLECTION),)
+INDEXES: tuple[IndexSpec, ...] = (
+    expiring(COLLECTION),
+    IndexSpec(COLLECTION, (("person", 1),)),
+    IndexSpec(COLLECTION, (("session", 1),)),
+)
 LIFE = timedelta(seconds=60)
 _REMEMBERED = timedelta(minutes=10)  # so that a late second use is still seen as one, and revokes
 
@@ -79,6 +83,10 @@ class Codes:
             return None
         found = await self._kept.find_one({"_id": {"$eq": kept(code)}, "client_id": {"$eq": client_id}})
         return kept_as(Code, found) if found else None
+
+    async def there(self, code: Code) -> bool:
+        """Whether it still is: revoking what hangs on a session or person takes their codes first."""
+        return await self._kept.find_one({"_id": {"$eq": code.id}}) is not None
 
     def over(self, code: Code) -> bool:
         """Whether its minute has passed."""

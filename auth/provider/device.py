@@ -112,7 +112,6 @@ class DeviceGrant:
                 "refresh_token" in client.grant_types, code_id=device.id, client_id=client.id,
                 person=device.person, session=device.session, scopes=granted, jkt=jkt if public else "",
                 offline=offline, auth_time=device.auth_time, acr=device.acr, amr=device.amr,
-                until=None if offline else device.session_ends,
             )  # fmt: skip
         except Taken:
             raise Refusal("invalid_grant", "this device_code was used") from None

@@ -61,7 +61,6 @@ class Device(Kept, frozen=True, kw_only=True):
     polled: datetime | None = None
     person: str = ""
     session: str = ""
-    session_ends: datetime | None = None
     auth_time: int = 0
     acr: str = ""
     amr: tuple[str, ...] = ()
@@ -114,7 +113,6 @@ class DeviceCodes:
             id,
             {
                 "state": "approved", "person": session.person, "session": session.id,
-                "session_ends": session.expires,
                 "auth_time": int(session.auth_time.timestamp()), "acr": session.acr, "amr": list(session.amr),
             },
         )  # fmt: skip

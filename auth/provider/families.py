@@ -3,7 +3,8 @@
 Rule 1: a family is one document; beginning, rotating and revoking it is one atomic step each.
 Rule 2: a token is `root.turn`: `root` says which family, for good; `turn` changes with every use. Only the
 owner's client gets anything moved: a stranger who names the token changes nothing.
-Rule 3: the right root with a turn that is over means that somebody has copied it: the family is revoked.
+Rule 3: codes go first, then families: a code that is just being redeemed is looked for again afterwards.
+Rule 4: the right root with a turn that is over means that somebody has copied it: the family is revoked.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import msgspec
 
 from auth.documents import Kept, kept_as
 from auth.errors import AuthError
+from auth.provider.codes import COLLECTION as CODES
 from auth.store import Document, IndexSpec, Store, expiring, kept, secret
 
 COLLECTION = "auth_families"
@@ -92,7 +94,7 @@ class Families:
     """
 
     def __init__(self, store: Store, clock: Callable[[], float], *, life: float, grace: float) -> None:
-        self._kept = store.collection(COLLECTION)
+        self._kept, self._codes = store.collection(COLLECTION), store.collection(CODES)
         self._clock = clock
         self._life, self._grace = timedelta(seconds=life), timedelta(seconds=grace)
 
@@ -179,15 +181,19 @@ class Families:
 
     async def revoke_session(self, session_id: str) -> None:
         """End those that hang on a session; offline ones live on (OIDC Core 11)."""
+        await self._codes.delete_many({"session": {"$eq": session_id}})
         await self._revoke({"session": {"$eq": session_id}, "offline": {"$eq": False}})
 
     async def revoke_person(self, person: str) -> None:
         """End all of a person's."""
+        await self._codes.delete_many({"person": {"$eq": person}})
         await self._revoke({"person": {"$eq": person}})
 
     async def revoke_client_of(self, person: str, client_id: str) -> None:
         """End what one application has of a person."""
-        await self._revoke({"person": {"$eq": person}, "client_id": {"$eq": client_id}})
+        theirs = {"person": {"$eq": person}, "client_id": {"$eq": client_id}}
+        await self._codes.delete_many(theirs)
+        await self._revoke(theirs)
 
     async def of_person(self, person: str) -> list[Family]:
         """A person's living families, newest first, at most 500."""

@@ -7,10 +7,9 @@ import warnings
 from pathlib import Path
 
 from auth.development import DevelopmentIdentity, DevelopmentIdentityWarning
-from auth.keys import RING, KeyRing
-from auth.tokens import AccessTokens
-from hub.cli.demo_folder import personas_of
+from hub.cli.demo_folder import LOCAL, personas_of
 from hub.cli.say import Refusal, dumps
+from hub.clock import Clock
 
 
 def run(persona: str, folder: Path, as_json: bool) -> None:
@@ -20,14 +19,17 @@ def run(persona: str, folder: Path, as_json: bool) -> None:
 
 
 def made(persona: str, folder: Path) -> str:
-    """The token; signed with the keys of the demonstration in `folder`."""
-    from hub.app import AUDIENCE, ISSUER, KEYS
+    """The token; signed with the keys of the demonstration that runs in `folder`."""
+    from hub.app import key_ring, tokens_of
+    from hub.settings import load
 
     people = personas_of(folder)
-    keys = folder / ".rongtong" / KEYS
-    if people is None or not (keys / RING).exists():
-        raise Refusal(f"{folder} 里没有演示 / no demonstration there: run rongtong demo first", "NO_DEMO")
-    tokens = AccessTokens(KeyRing.open(keys), issuer=ISSUER, audience=AUDIENCE)
+    if people is None or not (folder / LOCAL).exists():
+        raise Refusal(
+            f"{folder} 里没有运行中的演示 / no demonstration runs there: run rongtong demo first", "NO_DEMO"
+        )
+    loaded = load(folder / LOCAL)
+    tokens = tokens_of(loaded.settings, key_ring(loaded), Clock())
     logging.getLogger("auth.development").setLevel(logging.ERROR)  # whoever asks for it knows
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DevelopmentIdentityWarning)

@@ -72,7 +72,8 @@ async def test_malformed_authentication_is_400_or_401(app: Application) -> None:
     for header in (
         "Basic", "Basic ", "Basic !!!", "Basic ====", encoded(b"\xff\xfe:x"), encoded(b"no colon"),
         encoded(b"web:\x00"), encoded("客户端:密钥".encode()), encoded(b"%ff%fe:x"), encoded(b":"),
-        encoded(b"{'$ne':1}:x"), "Bearer abc", "DPoP abc", "Basic " + "A" * 6000, "Digest x", encoded(b"web:" + b"s" * 3000),
+        encoded(b"{'$ne':1}:x"), "Bearer abc", "DPoP abc", "Basic " + "A" * 6000, "Digest x",
+        encoded(b"web:" + b"s" * 3000),
     ):  # fmt: skip
         answer = await ask(app, header)
         assert answer.status in (400, 401), header

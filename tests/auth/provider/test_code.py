@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.auth.provider.browsing import Application, Browser, claims_of
 from tests.auth.proving import Holder
 from tests.fakes.provider import Provider
@@ -70,8 +72,7 @@ async def test_pkce_cannot_be_left_out_or_weakened(browser: Browser) -> None:
 
 
 async def test_a_legacy_client_may_do_without_pkce_but_not_half(browser: Browser, app: Application) -> None:
-    without: dict[str, str | None] = {"code_challenge": None, "code_challenge_method": None}
-    code = await browser.code("legacy", **without)
+    code = await browser.code("legacy", code_challenge=None, code_challenge_method=None)
     injected = await app.redeem(code, "legacy")  # RFC 9700 §4.8: a verifier where there was no challenge
     assert injected.json["error"] == "invalid_request"
     answer = await app.redeem(code, "legacy", code_verifier="")
@@ -103,6 +104,24 @@ async def test_a_code_of_a_session_that_has_ended_gives_nothing(
     code = (await browser.get(at_door.location)).said["code"]
     await gate.sessions.end(at_door.headers["X-Session"])
     assert (await app.redeem(code)).json["error"] == "invalid_grant"
+
+
+async def test_a_code_goes_with_the_consent_the_person_or_the_session_it_rests_on(
+    browser: Browser, app: Application, gate: Provider
+) -> None:
+    principal = gate.tokens.verify((await app.redeem(await browser.code())).json["access_token"])
+    person, session = principal.person, principal.session
+    for revoke in (
+        partial(gate.families.revoke_client_of, person, "web"),
+        partial(gate.families.revoke_person, person),
+        partial(gate.families.revoke_session, session),
+    ):
+        code = await browser.code(scope="openid offline_access")
+        await revoke()
+        assert (await app.redeem(code)).json["error"] == "invalid_grant"
+    code = await browser.code(scope="openid offline_access")
+    await gate.families.revoke_client_of(person, "page")
+    assert (await app.redeem(code)).status == 200
 
 
 async def test_a_code_bound_to_a_key_is_good_with_that_key_only(

@@ -70,6 +70,25 @@ async def test_one_alone_among_strangers_is_not_disturbed(hub: tuple[Browser, li
     assert {each.status for each in others} == {400}
 
 
+async def test_a_grant_withdrawn_while_its_code_is_redeemed_does_not_outlive_it(
+    hub: tuple[Browser, list[Application]], two_gates: list[Provider]
+) -> None:
+    browser, apps = hub
+    tokens = (await apps[0].redeem(await browser.code(scope="openid offline_access"))).json
+    person = two_gates[0].tokens.verify(tokens["access_token"]).person
+    for pause in range(12):
+        code = await browser.code(scope="openid offline_access")
+
+        async def withdraw(after: float) -> None:
+            await asyncio.sleep(after)
+            await two_gates[1].families.revoke_client_of(person, "web")
+
+        answer, _ = await asyncio.gather(apps[0].redeem(code), withdraw(pause / 500))
+        if answer.status == 200:
+            assert (await apps[0].refresh(answer.json["refresh_token"])).status == 400
+        assert await two_gates[0].families.of_person(person) == []
+
+
 async def test_one_request_open_in_many_tabs_gives_one_code(hub: tuple[Browser, list[Application]]) -> None:
     browser, _ = hub
     sent = await browser.ask()

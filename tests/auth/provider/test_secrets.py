@@ -8,6 +8,8 @@ import orjson
 import pytest
 from joserfc.jwk import ECKey
 
+from auth.clients import client_from
+from auth.provider.client_auth import ASSERTION_TYPE
 from auth.settings import ClientSettings
 from tests.auth.provider import browsing
 from tests.auth.provider.browsing import Application, Browser, assertion, claims_of, jwk, signed
@@ -37,14 +39,12 @@ async def test_a_client_may_publish_its_keys_and_change_them(app: Application, g
         id="publisher", name="出版社", auth_method="private_key_jwt", jwks_uri=address,
         grant_types=("client_credentials",), scopes=("graph",),
     )  # fmt: skip
-    from auth.clients import client_from
-
     gate.clients._configured["publisher"] = client_from(settings)
 
     async def ask(key: ECKey, kid: str) -> int:
         token = signed(assertion(gate.issuer, "publisher"), key, kid=kid)
         form = {"grant_type": "client_credentials", "client_assertion": token,
-                "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}  # fmt: skip
+                "client_assertion_type": ASSERTION_TYPE}  # fmt: skip
         return (await app.send("POST", "/oauth/token", data=form)).status
 
     assert await ask(first, "a") == 401  # its address does not answer: no 500

@@ -337,6 +337,7 @@ async def _loopback(_: str) -> Sequence[str]:
     ({"permitted": [".city.localhost"], "excluded": ["school.county.city.localhost"]}, False),
     ({"excluded": [".county.city.localhost"]}, False),
     ({"permitted": []}, False),
+    ({"permitted": ["city.localhost", "localhost"]}, False),  # without a dot: that host alone
 ])  # fmt: skip
 async def test_names_below_the_city_are_those_it_permits(naming: dict[str, object], fits: bool) -> None:
     hosts = {"county": "county.city.localhost", "school": "school.county.city.localhost"}

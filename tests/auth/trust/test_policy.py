@@ -107,6 +107,25 @@ def test_an_operator_with_a_value_of_another_kind_is_malformed(rules: dict[str, 
     assert flaw({"contacts": rules}) == "malformed"
 
 
+@pytest.mark.parametrize(
+    ("above", "below", "together"),
+    [
+        ({"subset_of": ["a", "b"]}, {"subset_of": ["b", "c"]}, {"subset_of": ["b"]}),
+        ({"subset_of": ["a"]}, {"subset_of": ["b"]}, {"subset_of": []}),
+        ({"superset_of": ["a"]}, {"superset_of": ["b"]}, {"superset_of": ["a", "b"]}),
+        ({"add": ["a"]}, {"add": ["b", "a"]}, {"add": ["a", "b"]}),
+        ({"one_of": ["a", "b"]}, {"one_of": ["b", "c"]}, {"one_of": ["b"]}),
+        ({"essential": True}, {"essential": False}, {"essential": True}),
+        ({"default": ["a", "b"]}, {"default": ["b", "a"]}, {"default": ["a", "b"]}),
+        ({"value": 1}, {"value": 1.0, "essential": True}, {"value": 1, "essential": True}),
+    ],
+)
+def test_what_two_policies_say_together(
+    above: dict[str, Any], below: dict[str, Any], together: dict[str, Any]
+) -> None:
+    assert merged(policy(**above), policy(**below)) == {RP: {"contacts": together}}
+
+
 def test_scope_is_a_list_in_policies_and_words_in_metadata() -> None:
     rules = checked({RP: {"scope": {"subset_of": ["openid", "graph"], "superset_of": ["openid"]}}})
     assert applied(rules, {RP: {"scope": "graph openid email"}})[RP]["scope"] == "graph openid"
@@ -125,16 +144,19 @@ def test_types_that_the_entity_does_not_have_are_left_alone() -> None:
 
 _word = st.sampled_from(["a", "b", "c", "d"])
 _words = st.lists(_word, unique=True, max_size=4)
-_operators = st.fixed_dictionaries({}, optional={
-    "value": st.one_of(_words, _word, st.none()),
-    "add": _words,
-    "default": st.one_of(_words, _word),
-    "one_of": st.lists(_word, unique=True, min_size=1, max_size=4),
-    "subset_of": _words,
-    "superset_of": _words,
-    "essential": st.booleans(),
-})  # fmt: skip
-_said = st.one_of(_words, _word, st.just("absent"))
+_few = st.lists(_word, unique=True, max_size=2)
+_many = st.lists(_word, unique=True, min_size=2, max_size=4)
+_any = {
+    "value": st.one_of(_words, _word, st.none()), "add": _words, "default": st.one_of(_words, _word),
+    "one_of": st.lists(_word, unique=True, min_size=1, max_size=4), "subset_of": _words,
+    "superset_of": _words, "essential": st.booleans(),
+}  # fmt: skip
+# Kinds of policies that people write, and a mixture of everything, most of which contradicts itself.
+_of_sets = {"subset_of": _many, "add": _few, "superset_of": _few, "essential": st.booleans(), "default": _few}
+_of_one = {"one_of": _many, "default": _word, "essential": st.booleans()}
+_set = {"value": _words, "subset_of": _many, "essential": st.booleans()}
+_operators = st.one_of(*(st.fixed_dictionaries({}, optional=kind) for kind in (_of_sets, _of_one, _set, _any)))
+_said = st.one_of(_words, _words, _word, st.just("absent"))
 
 
 def _sound(operators: dict[str, Any]) -> Policy | None:
