@@ -111,10 +111,15 @@ class Notices:
             while True:
                 self._wake.clear()
                 if not await self._round():
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), LOOK_EVERY)
+                    await self._idle()
         finally:
             await self.aclose()
+
+    async def _idle(self) -> None:
+        # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes with the event.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY):
+                await self._wake.wait()
 
     async def aclose(self) -> None:
         """Stop sending; whatever was under way is tried again after its lease."""

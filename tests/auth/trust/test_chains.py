@@ -211,6 +211,16 @@ async def test_a_superior_that_is_away_does_not_hide_another(country: Country, r
     assert (await resolver.chain(country.school.url)).anchor == country.nation.url
 
 
+async def test_a_superior_without_fetch_endpoint_is_no_authority(
+    country: Country, resolver: Resolver
+) -> None:
+    async with standing(Entity("附属系统", authority=False)) as below:
+        below.superiors.append(country.school.url)
+        with pytest.raises(Distrusted) as caught:
+            await resolver.chain(below.url)
+    assert (caught.value.reason, caught.value.entity) == ("not-an-authority", country.school.url)
+
+
 async def test_only_an_anchor_of_ours_can_be_asked_for(country: Country, resolver: Resolver) -> None:
     with pytest.raises(Distrusted) as caught:
         await resolver.chain(country.school.url, country.city.url)

@@ -16,7 +16,11 @@ import aiohttp
 import pytest
 from starlette.applications import Starlette
 
+from auth.clients import Clients
 from auth.keys import KeyRing
+from auth.provider.answers import Refusal
+from auth.provider.request_object import RequestObjects
+from auth.provider.signed import Once, Signed
 from auth.settings import Seconds, TrustSettings
 from auth.trust.authority import Published
 from auth.trust.errors import Distrusted
@@ -25,7 +29,8 @@ from auth.trust.keys import published, thumbprints
 from auth.trust.resolver import Limits, Resolver
 from auth.trust.statements import signed
 from auth.trust.subordinates import Unfit
-from connectors.sandbox.federation import Entity, application, standing
+from connectors.http import Http
+from connectors.sandbox.federation import Entity, application, paper, standing
 from connectors.sandbox.federation import Federation as Country
 from hub.cli.listen import bound, serving
 from hub.identity.fetch import HttpFetch
@@ -317,6 +322,26 @@ async def test_keys_may_come_signed_from_the_entity(city: City) -> None:
         school.faults["jwks"] = fault
         city.federation.forget()
         assert (await refused(city.federation.client(school.url))).reason == reason
+
+
+async def test_a_request_signed_by_the_systems_key_counts_once(city: City, mongo: Mongo) -> None:
+    store, school = MongoStore(mongo), city.country.school
+    nowhere = HttpFetch(Http())
+    clients = Clients(store, (), nowhere, city.clock, city.federation.client)
+    objects = RequestObjects(Signed(clients, Once(store), city.clock), city.url)
+    client = await clients.get(school.url)
+    assert client is not None
+    now = int(city.clock())
+    asked = {
+        "iss": school.url, "client_id": school.url, "aud": city.url, "exp": now + 60, "iat": now,
+        "redirect_uri": f"{school.url}/callback", "response_type": "code", "scope": "openid",
+    }  # fmt: skip
+    token = paper(school.app_key, "oauth-authz-req+jwt", {**asked, "jti": "one"})
+    assert (await objects.opened(client, {"request": token}))["redirect_uri"] == f"{school.url}/callback"
+    federation_key = paper(school.key, "oauth-authz-req+jwt", {**asked, "jti": "two"})
+    for again in (token, federation_key):
+        with pytest.raises(Refusal):
+            await objects.opened(client, {"request": again})
 
 
 async def test_an_entity_that_is_no_relying_party_is_no_client(city: City) -> None:

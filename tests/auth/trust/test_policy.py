@@ -155,7 +155,8 @@ _any = {
 _of_sets = {"subset_of": _many, "add": _few, "superset_of": _few, "essential": st.booleans(), "default": _few}
 _of_one = {"one_of": _many, "default": _word, "essential": st.booleans()}
 _set = {"value": _words, "subset_of": _many, "essential": st.booleans()}
-_operators = st.one_of(*(st.fixed_dictionaries({}, optional=kind) for kind in (_of_sets, _of_one, _set, _any)))
+_kinds = (_of_sets, _of_one, _set, _any)
+_operators = st.one_of(*(st.fixed_dictionaries({}, optional=kind) for kind in _kinds))
 _said = st.one_of(_words, _words, _word, st.just("absent"))
 
 

@@ -1,0 +1,1 @@
+"""The federation engine, on schemas of its own."""
