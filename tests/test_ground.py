@@ -140,7 +140,8 @@ def test_every_command_in_the_documents_exists(name: str) -> None:
     assert set(re.findall(r"(?:`|^)make ([a-z]+)\b", text, re.MULTILINE)) <= makefile_targets()
     commands = set(re.findall(r"\.venv/bin/rongtong ([a-z]+)", text))
     source = (ROOT / "hub" / "cli" / "main.py").read_text("utf-8")
-    assert commands <= {*re.findall(r"^def ([a-z]+)\(", source, re.MULTILINE), "sources"}
+    groups = re.findall(r'add_typer\(\w+, name="([a-z]+)"\)', source)
+    assert commands <= {*re.findall(r"^def ([a-z]+)\(", source, re.MULTILINE), *groups}
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "ARCHITECTURE.md"])

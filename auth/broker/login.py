@@ -11,7 +11,7 @@ of the same person; whatever differs is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Protocol
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -27,10 +27,17 @@ from auth.documents import Interaction, Session
 from auth.errors import Denied
 from auth.pages import Pages
 from auth.ports import Assertion, Audit
-from auth.provider.interactions import Interactions
 from auth.sessions import Sessions
 
 Intent = Literal["sign_in", "link"]
+
+
+class Interactions(Protocol):
+    """Authorization requests under way (`auth.provider.interactions.Interactions`)."""
+
+    async def get(self, id: str, mark: str) -> Interaction | None: ...
+
+    async def signed_in(self, id: str, mark: str) -> None: ...
 
 
 class SignIn:

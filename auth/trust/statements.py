@@ -26,7 +26,7 @@ LARGEST = 131_072
 """Longest statement in bytes."""
 LEEWAY = 60.0
 """Seconds of clock skew that are forgiven."""
-MOST_HINTS = 10
+MOST_HINTS, DEEPEST = 10, 32
 
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _ITS_OWN_KEY = ("jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "trust_chain", "peer_trust_chain")
@@ -222,11 +222,24 @@ def _objects(value: object) -> bool:
 
 
 def _object(segment: str) -> dict[str, Any]:
-    """A segment's JSON object; a member named twice, a NaN or anything but an object is a ValueError."""
+    """A segment's JSON object; a member named twice, a NaN, deep nesting or anything but an object is a ValueError."""
     value = json.loads(_decoded(segment), object_pairs_hook=_once, parse_constant=_no_number)
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or _is_deep(value):
         raise ValueError("an object")
     return value
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether something is nested deeper than anything honest: later steps walk it by recursion."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inner: list[Any] = []
+        for each in level:
+            inner += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+        level = [each for each in inner if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

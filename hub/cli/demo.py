@@ -19,8 +19,10 @@ from typing import Any
 
 from auth.development import DevelopmentIdentityWarning
 from connectors.sandbox.country import Country
+from connectors.sandbox.passport import demo_users
 from hub.app import Hub, build, create_app
 from hub.cli.demo_folder import claimed, deserted, furnish, local_settings
+from hub.cli.demo_sign_on import sign_on
 from hub.cli.ending import until_told
 from hub.cli.listen import bound, serving
 from hub.cli.say import dumps
@@ -41,9 +43,11 @@ class Demo:
     mongo: EmbeddedMongo
     folder: Path
     config: Path
+    users: list[dict[str, str]]
 
     def told(self) -> dict[str, Any]:
-        """What `--json` prints: addresses, sources with level, protocol and pid, a token a demo viewer."""
+        """What `--json` prints: addresses, sources with level, protocol and pid, a token a demo viewer; and
+        how to sign in: issuer, providers, clients, applications, users with their passwords."""
         identity = self.hub.identity
         assert identity is not None, "a demonstration has its personas"
         return {
@@ -55,6 +59,7 @@ class Demo:
             "mongo": {"pid": self.mongo.pid},
             "sources": self._sources(),
             "tokens": {name: identity.token(name) for name in identity.names},
+            **sign_on(self.hub.loaded.settings, self.twins, self.users),
         }
 
     def _sources(self) -> list[dict[str, Any]]:
@@ -145,7 +150,7 @@ async def running(
         loaded = Loaded(adjust(filled.settings), filled.file)
         hub = await build(loaded, mongo_uri=uri, personas=people)
         url = await stack.enter_async_context(serving(create_app(hub), Server(port=taken), listening))
-        yield Demo(hub, url, twins, mongo, own, config)
+        yield Demo(hub, url, twins, mongo, own, config, demo_users(country))
 
 
 @contextlib.contextmanager

@@ -28,9 +28,14 @@ def welcome(told: Mapping[str, Any], folder: Path) -> None:
         ("地址 / addresses", _addresses(told)),
         ("五级来源 / sources of five levels", _sources(told)),
         ("演示人物 / demo personas", _people(told)),
+        ("登录试用：打开应用，用任一级账号登录 / sign in: open an application, with an account of any level",
+         _applications(told)),
+        ("演示账号（合成） / demo accounts (synthetic)", _users(told)),
         ("接着试 / go on with", _commands(told, folder)),
     )
     for title, rows in sections:
+        if not rows:
+            continue
         screen.print()
         screen.print(f"[bold]{title}[/]")
         screen.print(_grid(rows))
@@ -70,6 +75,26 @@ def _sources(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def _people(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return [(name, *TITLES.get(name, (name, name))) for name in told["tokens"]]
+
+
+def _applications(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    rows = [(each["name"], each["name_en"], each["address"]) for each in told["applications"]]
+    return [*rows, ("我的账号", "my account", f"{told['issuer']}/account")]
+
+
+def _users(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The teacher's accounts, one a level, and everybody else's at the lowest that knows them: login and
+    password are a person's own, the same at every level."""
+    names = {each["code"]: each["name"] for each in told["providers"]}
+    chosen = {
+        (each["persona"] if each["persona"] != "teacher" else each["upstream"]): each for each in told["users"]
+    }
+    rows = [
+        (TITLES.get(each["persona"], ("",))[0] or each["persona"], names.get(each["upstream"], each["provider"]),
+         each["login"], each["password"])
+        for each in chosen.values()
+    ]  # fmt: skip
+    return [("人物 / persona", "平台 / provider", "用户名 / login", "密码 / password"), *rows]
 
 
 def _program() -> str:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from graphql import (
     BooleanValueNode,
@@ -22,9 +23,11 @@ from graphql import (
     FragmentSpreadNode,
     InlineFragmentNode,
     NameNode,
+    Node,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    ValueNode,
     VariableNode,
 )
 
@@ -33,9 +36,10 @@ from hub.federation.rules import Rules
 
 MOST_PLACES = 20_000
 """Most fields and fragments that are looked at, each counted once for each set of objects it stands on."""
-DEEPEST = 200
+DEEPEST = 100
 MOST_TOLD = 100
 """Most refused paths that are named; the rest is left out of the document all the same."""
+T = TypeVar("T", bound=Node)
 _ROOTS = {"query": "Query", "mutation": "Mutation", "subscription": "Subscription"}
 _INTROSPECTION = frozenset({"__schema", "__type"})
 
@@ -63,9 +67,9 @@ class Unauthorized:
 class Refused:
     """What a viewer does not get: `errors`, one a path, to be null in the answer, and what may be run.
 
-    `document` is the one given where nothing is refused; None: nothing of it is left. A field of which nothing
-    is left asks for `__typename` alone, so that null below it can be told from null itself. `types`: objects of
-    these types, wherever they turn up under an interface or union, are to be null.
+    `document` is the one given where nothing is refused; None: nothing of it is left. A field of which
+    nothing is left asks for `__typename` alone, so that null below it can be told from null itself.
+    `types`: objects of these types, wherever they turn up under an interface or union, are to be null.
     """
 
     errors: tuple[Unauthorized, ...]
@@ -111,7 +115,8 @@ class Guarded:
     ) -> Refused:
         """What somebody with these scopes does not get; `allows` is asked at most once for each policy.
 
-        `variables` only decide `@skip` and `@include`, so that nothing is refused that was not asked for.
+        `variables` only keep errors from what `@skip` and `@include` leave out; it is cut out all the same,
+        so that the document serves any variables.
         """
         granted = frozenset(name for name in self.policies if allows(name))
         unmet = {
@@ -121,16 +126,16 @@ class Guarded:
         }
         if not unmet:
             return Refused((), self.document, frozenset())
-        cutting = _Cutting(frozenset(unmet), variables or {})
-        errors = tuple(Unauthorized(path) for path in cutting.paths(self._top))
         types = frozenset(name for name, rule in self.types.items() if rule in unmet)
+        cutting = _Cutting(self.document, frozenset(unmet), variables or {})
         if not cutting.touched(self._top):
             return Refused((), self.document, types)
-        return Refused(errors, cutting.document(self), types)
+        errors = tuple(Unauthorized(path) for path in cutting.paths(self._top))
+        return Refused(errors, cutting.left(self.operation, self._top), types)
 
 
 def compiled(rules: Rules, document: DocumentNode, operation: str | None = None) -> Guarded:
-    """The operation of this name (or the only one) of a valid document, under `rules`. Raises `NotGuarded`."""
+    """The operation of this name (or the only one) of a valid document; raises `NotGuarded`."""
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     found = [one for one in operations if operation is None or (one.name and one.name.value == operation)]
     if len(found) != 1:
@@ -149,9 +154,7 @@ class _Compiling:
 
     def __init__(self, rules: Rules, document: DocumentNode) -> None:
         self._rules = rules
-        self._fragments = {
-            one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)
-        }
+        self._fragments = _fragments(document)
         self._made: dict[tuple[int, frozenset[str], frozenset[str]], _Group | None] = {}
         self._places = self._depth = 0
         self.used: set[Rule] = set()
@@ -224,13 +227,13 @@ class _Compiling:
 class _Cutting:
     """What is cut out of a compiled operation for one viewer."""
 
-    def __init__(self, unmet: frozenset[Rule], variables: Mapping[str, Any]) -> None:
+    def __init__(self, document: DocumentNode, unmet: frozenset[Rule], variables: Mapping[str, Any]) -> None:
         self._unmet = unmet
         self._variables = variables
         self._touched: dict[int, bool] = {}
         self._cut: dict[int, SelectionSetNode | None] = {}
-        self._names: dict[int, str] = {}
-        self._fragments: list[FragmentDefinitionNode] = []
+        self._fragments = _fragments(document)
+        self._remade: dict[int, FragmentDefinitionNode] = {}
 
     def touched(self, group: _Group) -> bool:
         """Whether anything in it, however deep, is refused."""
@@ -238,33 +241,29 @@ class _Cutting:
             known = self._touched[id(group)] = any(
                 self._refused(item) or (item.below is not None and self.touched(item.below))
                 for item in group.items
-                if not self._left_out(item)
             )
         return known
 
     def paths(self, top: _Group) -> list[tuple[str, ...]]:
-        """Where something is refused, each path once, the first `MOST_TOLD` of them."""
+        """Where something asked for is refused, each path once, the first `MOST_TOLD` of them."""
         found: dict[tuple[str, ...], None] = {}
-        steps = MOST_PLACES
-        for path in self._walk(top, ()):
-            steps -= 1
+        for path in islice(self._walk(top, ()), MOST_PLACES):
             if path is not None:
                 found[path] = None
-            if len(found) == MOST_TOLD or not steps:
+            if len(found) == MOST_TOLD:
                 break
         return list(found)
 
-    def document(self, guarded: Guarded) -> DocumentNode | None:
-        """The document without what is refused; fragments of which some is left under new names."""
-        chosen = self._selections(guarded._top)
+    def left(self, operation: OperationDefinitionNode, top: _Group) -> DocumentNode | None:
+        """The document without what is refused; fragments under new names, one for each way they are left."""
+        chosen = self._selections(top)
         if chosen is None:
             return None
-        operation = _with(guarded.operation, chosen)
-        return DocumentNode(definitions=(operation, *self._fragments))
+        return DocumentNode(definitions=(_with(operation, chosen), *self._remade.values()))
 
     def _walk(self, group: _Group, path: tuple[str, ...]) -> Iterator[tuple[str, ...] | None]:
         for item in group.items:
-            yield None
+            yield None  # a step, so that a document of many ways to one field ends too
             if self._left_out(item):
                 continue
             here = (*path, _key(item.node)) if isinstance(item.node, FieldNode) else path
@@ -281,24 +280,30 @@ class _Cutting:
         return self._cut[id(group)]
 
     def _left(self, item: _Item) -> SelectionNode | None:
-        if self._left_out(item) or not self._refused(item):
-            if item.below is None:
-                return item.node
-            below = self._selections(item.below)
-            if isinstance(item.node, FragmentSpreadNode):
-                return self._spread(item.node, item.below, below)
-            if below is not None:
-                return _with(item.node, below)
-            return _with(item.node, _THERE) if isinstance(item.node, FieldNode) else None
-        return None
-
-    def _spread(
-        self, node: FragmentSpreadNode, group: _Group, below: SelectionSetNode | None
-    ) -> SelectionNode | None:
-        """The spread of the fragment as it is left on these objects."""
+        if self._refused(item):
+            return None
+        if item.below is None:
+            return item.node
+        below = self._selections(item.below)
+        if isinstance(item.node, FieldNode):
+            return _with(item.node, below or _THERE)
         if below is None:
             return None
-        return InlineFragmentNode(directives=node.directives, selection_set=below)
+        if isinstance(item.node, InlineFragmentNode):
+            return _with(item.node, below)
+        return self._spread(item.node, item.below, below)
+
+    def _spread(self, node: FragmentSpreadNode, group: _Group, below: SelectionSetNode) -> FragmentSpreadNode:
+        """The spread of the fragment as it is left on these objects."""
+        made = self._remade.get(id(group))
+        if made is None:
+            name, number = node.name.value, len(self._remade)
+            while f"{name}_{number}" in self._fragments:
+                number += len(self._fragments)
+            named = NameNode(value=f"{name}_{number}")
+            made = _with(self._fragments[name], below, name=named)
+            self._remade[id(group)] = made
+        return FragmentSpreadNode(name=made.name, directives=node.directives)
 
     def _refused(self, item: _Item) -> bool:
         return item.rule in self._unmet
@@ -308,15 +313,14 @@ class _Cutting:
         for directive in item.node.directives or ():
             name = directive.name.value
             if name in ("skip", "include") and directive.arguments:
-                value = directive.arguments[0].value
-                told: Any = None
-                if isinstance(value, BooleanValueNode):
-                    told = value.value
-                elif isinstance(value, VariableNode):
-                    told = self._variables.get(value.name.value)
-                if told is (name == "skip"):
+                if self._told(directive.arguments[0].value) is (name == "skip"):
                     return True
         return False
+
+    def _told(self, value: ValueNode) -> object:
+        if isinstance(value, VariableNode):
+            return self._variables.get(value.name.value)
+        return value.value if isinstance(value, BooleanValueNode) else None
 
 
 _THERE = SelectionSetNode(selections=(FieldNode(name=NameNode(value="__typename")),))
@@ -326,6 +330,10 @@ def _key(node: FieldNode) -> str:
     return node.alias.value if node.alias else node.name.value
 
 
-def _with(node: Any, chosen: SelectionSetNode) -> Any:
+def _with(node: T, chosen: SelectionSetNode, **changed: object) -> T:
     """The same node with another selection set."""
-    return type(node)(**{key: getattr(node, key) for key in node.keys} | {"selection_set": chosen})
+    return type(node)(**{key: getattr(node, key) for key in node.keys} | {"selection_set": chosen} | changed)
+
+
+def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    return {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}

@@ -1,38 +1,43 @@
 """The journal: what happened to identities and who read what, append-only, chained, on disk before it counts.
 
-Each process writes a strand of its own, `<folder>/<strand>.jsonl`: one line an entry, `mac` over the entry
-and the line before, under a key that only the hub has. So a changed, inserted, removed or swapped line is
-found offline (`checked`), a cut-off end by the copy in the database (`hub.people.shipping`).
-Rule 1: `append` returns when the entry is on disk, and raises `AuditUnavailable` else: then nothing of what
-was to be written down may be told to anybody.
-Rule 2: entries of many requests travel in one write (group commit); no request waits for another's turn.
-Rule 3: a line is written whole or not at all: what a failed write left behind is cut off before the next.
+Each process writes strands of its own, `<folder>/<strand>.jsonl` (`hub.people.strands`), one at a time, and
+holds the lock of the one it writes. A changed, inserted, removed or swapped line is found offline, so is a
+missing strand that another follows; the end cut off the last one by the copy in the database
+(`hub.people.shipping`).
+Rule 1: `append` returns when the entry is on disk, and raises `AuditUnavailable` else, within `patience`:
+then nothing of what was to be written down may be told to anybody.
+Rule 2: entries of many requests travel in one write (group commit), on a thread of the journal's own.
+Rule 3: what a failed write of ours left behind is cut off before the next. Whatever somebody else did to the
+file stays as it is, for the check to find: a new strand follows the old one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
+import fcntl
 import os
 import secrets
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from hub.clock import Clock
+from hub.people.strands import FIRST, FOLLOWS, LONGEST, SUFFIX, chained, lined, strands
 
-FIRST = "0" * 64
-"""What the first entry of a strand is chained to."""
-LONGEST = 1 << 20
-"""Longest line in bytes that is read back."""
 MOST_AT_ONCE = 500
-_SUFFIX = ".jsonl"
+MOST_BYTES = 8 << 20
+"""Most that one write holds, in entries and in bytes."""
+MOST_WAITING = 20_000
+LARGEST, OLDEST = 64 << 20, 86_400.0
+"""Bytes and seconds after which a strand is followed by the next."""
+PATIENCE = 1.0
+"""Seconds after which a disk that does not answer is one that cannot be written."""
+_ROOM = 1_024
+_RESERVED = frozenset({"strand", "n", "at", "event", "mac"})
 
 
 class AuditUnavailable(Exception):
@@ -47,43 +52,118 @@ class AuditUnavailable(Exception):
     retry_after = 2.0
 
 
-@dataclass(slots=True)
+class _Strand:
+    """One file, written by the journal's thread alone."""
+
+    def __init__(self, folder: Path, name: str, born: float) -> None:
+        self.name, self.file, self.born = name, folder / f"{name}{SUFFIX}", born
+        self.entries, self.mac, self.size = 0, FIRST, 0
+        self.lost = False
+        self._descriptor, self._torn = -1, False
+
+    def write(self, lines: bytes) -> None:
+        """Put them after what counts, durably. Blocking. Raises `OSError`; `lost` when it can never be."""
+        if self._descriptor < 0:
+            self._open()
+        self._look()
+        self._torn = True
+        written = 0
+        while written < len(lines):
+            written += os.pwrite(self._descriptor, lines[written:], self.size + written)
+        os.fdatasync(self._descriptor)
+        self._torn = False
+
+    def close(self) -> None:
+        """Let go of it; what a failed write left is cut off. Blocking."""
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                if self._torn:
+                    self._look()
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _open(self) -> None:
+        self.lost = True  # a name is used once, whatever becomes of it
+        folder = self.file.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._descriptor = os.open(self.file, flags, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        _synced(folder)
+        self.lost = False
+
+    def _look(self) -> None:
+        """See that the file is as we left it, but for what we tore ourselves."""
+        ours = os.fstat(self._descriptor)
+        try:
+            there = self.file.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            self.lost = True
+            raise
+        if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
+            self.lost = True
+        elif self._torn:
+            os.ftruncate(self._descriptor, self.size)
+        elif ours.st_size != self.size:
+            self.lost = True
+        if self.lost:
+            raise OSError(0, "somebody else changed it", str(self.file))
+
+
 class _Waiting:
-    body: dict[str, Any]
-    written: asyncio.Future[None]
+    __slots__ = ("body", "written")
+
+    def __init__(self, body: bytes, written: asyncio.Future[None]) -> None:
+        self.body, self.written = body, written
 
 
-@dataclass(slots=True)
 class Journal:
-    """One process's strand. Made in the running loop; `aclose` writes what is waiting."""
+    """One process's part of the journal in `folder`, chained under `key`; `aclose` writes what is waiting.
 
-    folder: Path
-    key: bytes = field(repr=False)
-    clock: Clock = field(default_factory=Clock)
-    strand: str = ""
-    _next: int = 0
-    _mac: str = FIRST
-    _size: int = 0
-    _waiting: list[_Waiting] = field(default_factory=list)
-    _writer: asyncio.Task[None] | None = None
-    _closed: bool = False
+    Nothing is on disk before the first entry, so that a journal whose folder cannot be written now may be
+    made all the same.
+    """
 
-    def __post_init__(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        moment = self.clock.now().strftime("%Y%m%dT%H%M%S")
-        self.strand = self.strand or f"{moment}-{os.getpid()}-{secrets.token_hex(4)}"
+    def __init__(self, folder: Path, key: bytes, clock: Clock | None = None) -> None:
+        self.folder, self.key, self.clock = folder, key, clock or Clock()
+        self.patience, self.largest, self.oldest = PATIENCE, LARGEST, OLDEST
+        self._strand = self._fresh()
+        self._before: dict[str, Any] | None = None
+        self._waiting: list[_Waiting] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._looked = self._stuck = self._closed = False
+
+    @property
+    def strand(self) -> str:
+        """The strand written now."""
+        return self._strand.name
 
     @property
     def file(self) -> Path:
-        """Where the strand lies."""
-        return self.folder / f"{self.strand}{_SUFFIX}"
+        """Where it lies."""
+        return self._strand.file
+
+    def reached(self, strand: str) -> int | None:
+        """How many bytes of a strand are on disk for certain; None for one that is not written here now."""
+        return self._strand.size if strand == self._strand.name else None
 
     async def append(self, event: str, body: Mapping[str, Any]) -> None:
-        """Write one entry; returns when it is on disk. Raises `AuditUnavailable`."""
-        if self._closed:
+        """Write one entry; returns when it is on disk. Raises `AuditUnavailable`.
+
+        Raises `ValueError` for names that are the journal's own, `TypeError` for what is no JSON.
+        """
+        if not _RESERVED.isdisjoint(body):
+            raise ValueError("an entry's own names are taken")
+        told = orjson.dumps({"event": event, **body})
+        if self._closed or self._stuck or len(self._waiting) >= MOST_WAITING:
+            raise AuditUnavailable
+        if len(told) > LONGEST - _ROOM:
             raise AuditUnavailable
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting({"event": event, **body}, written))
+        self._waiting.append(_Waiting(told, written))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         await asyncio.shield(written)  # whoever goes away does not take the entry along
@@ -93,30 +173,95 @@ class Journal:
         self._closed = True
         if self._writer is not None:
             await asyncio.gather(self._writer, return_exceptions=True)
+        if self._thread is not None:
+            self._thread.submit(self._strand.close)
+            self._thread.shutdown(wait=False)
+            self._thread = None
 
     async def _write(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
-            lines, number, mac = self._lines(batch)
-            try:
-                await asyncio.to_thread(_appended, self.file, self._size, lines)
-            except OSError:
-                for one in batch:
-                    _settle(one.written, AuditUnavailable())
-                continue
-            self._next, self._mac, self._size = number, mac, self._size + len(lines)
+        try:
+            while self._waiting:
+                await self._put(self._batch())
+        finally:  # cut short: the loop is being closed
+            self._give_up(())
+
+    async def _put(self, batch: list[_Waiting]) -> None:
+        loop = asyncio.get_running_loop()
+        late = loop.call_later(self.patience, self._too_late, batch)
+        lines = b""
+        try:
+            if not self._looked:
+                await loop.run_in_executor(self._own_thread(), mended, self.folder)
+                self._looked = True
+            strand = self._current()
+            lines, number, mac = self._lines(strand, batch)
+            await loop.run_in_executor(self._own_thread(), strand.write, lines)
+        except BaseException as error:
+            self._give_up(batch)
+            if not isinstance(error, OSError):
+                self._closed = self._closed or not isinstance(error, Exception)
+                raise
+        else:
+            strand.entries, strand.mac, strand.size = number, mac, strand.size + len(lines)
             for one in batch:
                 _settle(one.written, None)
+        finally:
+            late.cancel()
+            self._stuck = False
 
-    def _lines(self, batch: list[_Waiting]) -> tuple[bytes, int, str]:
-        number, mac, lines = self._next, self._mac, bytearray()
-        for one in batch:
+    def _too_late(self, batch: list[_Waiting]) -> None:
+        """The disk does not answer: nobody waits any longer, nobody new begins to."""
+        self._stuck = True
+        self._give_up(batch)
+
+    def _give_up(self, batch: list[_Waiting] | tuple[()]) -> None:
+        waiting, self._waiting = self._waiting, []
+        for one in (*batch, *waiting):
+            _settle(one.written, AuditUnavailable())
+
+    def _batch(self) -> list[_Waiting]:
+        size = count = 0
+        for one in self._waiting[:MOST_AT_ONCE]:
+            size += len(one.body)
+            if count and size > MOST_BYTES:
+                break
+            count += 1
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        return batch
+
+    def _lines(self, strand: _Strand, batch: list[_Waiting]) -> tuple[bytes, int, str]:
+        bodies = [one.body for one in batch]
+        if strand.entries == 0 and self._before is not None:
+            bodies.insert(0, orjson.dumps({"event": FOLLOWS, "facts": self._before}))
+        number, mac, lines = strand.entries, strand.mac, bytearray()
+        for body in bodies:
             at = self.clock.now().isoformat(timespec="milliseconds")
-            entry = {"strand": self.strand, "n": number, "at": at, **one.body}
-            mac = chained(self.key, mac, entry)
-            lines += orjson.dumps({**entry, "mac": mac}) + b"\n"
+            told = orjson.dumps({"strand": strand.name, "n": number, "at": at})[:-1] + b"," + body[1:]
+            mac = chained(self.key, mac, told)
+            lines += lined(told, mac)
             number += 1
         return bytes(lines), number, mac
+
+    def _current(self) -> _Strand:
+        """The strand to write now: the next one, where this is lost, large or old."""
+        strand = self._strand
+        age = self.clock.epoch() - strand.born
+        if strand.lost or (strand.entries and (strand.size >= self.largest or age >= self.oldest)):
+            if strand.entries:
+                self._before = {"strand": strand.name, "entries": strand.entries, "mac": strand.mac}
+            self._own_thread().submit(strand.close)
+            self._strand = self._fresh()
+        return self._strand
+
+    def _fresh(self) -> _Strand:
+        begun = self.clock.now().strftime("%Y%m%dT%H%M%S")
+        name = f"{begun}-{os.getpid()}-{secrets.token_hex(4)}"
+        return _Strand(self.folder, name, self.clock.epoch())
+
+    def _own_thread(self) -> ThreadPoolExecutor:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "journal")
+        return self._thread
 
 
 def _settle(future: asyncio.Future[None], error: Exception | None) -> None:
@@ -129,86 +274,34 @@ def _settle(future: asyncio.Future[None], error: Exception | None) -> None:
         future.exception()  # marked as seen: whoever waited may have gone away
 
 
-def _appended(file: Path, size: int, lines: bytes) -> None:
-    """Write at the end of what counts, cutting off what a failed write left. Blocking."""
-    new = not file.exists()
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+def mended(folder: Path) -> None:
+    """Cut off the half lines of processes that died while they wrote: nobody was told of them. Blocking."""
+    for file in strands(folder):
+        with contextlib.suppress(OSError):
+            _mend(file)
+
+
+def _mend(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        if os.fstat(descriptor).st_size != size:
-            os.ftruncate(descriptor, size)
-        written = 0
-        while written < len(lines):
-            written += os.pwrite(descriptor, lines[written:], size + written)
-        os.fsync(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        size = os.fstat(descriptor).st_size
+        if not size or os.pread(descriptor, 1, size - 1) == b"\n":
+            return
+        start = max(0, size - LONGEST)
+        last = os.pread(descriptor, LONGEST, start).rfind(b"\n")
+        if last >= 0 or start == 0:
+            os.ftruncate(descriptor, start + last + 1)
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    if new:
-        with contextlib.suppress(OSError):  # the name itself; some file systems do not have it
-            folder = os.open(file.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
 
 
-def chained(key: bytes, before: str, entry: Mapping[str, Any]) -> str:
-    """The `mac` of an entry: HMAC-SHA-256 over the mac before and the entry, keys in order."""
-    told = orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)
-    return hmac.digest(key, before.encode("ascii") + b"\n" + told, hashlib.sha256).hex()
-
-
-# --- reading back ---
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Where a strand does not hold: file, line from 1, and what is wrong."""
-
-    strand: str
-    line: int
-    cause: str
-
-
-def strands(folder: Path) -> list[Path]:
-    """Every strand's file, oldest first."""
-    return sorted(folder.glob(f"*{_SUFFIX}"))
-
-
-def entries(file: Path, start: int = 0) -> Iterator[tuple[int, dict[str, Any], int]]:
-    """The entries of a strand from byte `start`: where each begins, the entry, where it ends. Blocking.
-
-    A line that is no entry ends the reading: what follows a fault proves nothing.
-    """
-    with file.open("rb") as opened:
-        opened.seek(start)
-        here = start
-        while line := opened.readline(LONGEST):
-            try:
-                entry = orjson.loads(line) if line.endswith(b"\n") else None
-            except orjson.JSONDecodeError:
-                entry = None
-            if not isinstance(entry, dict):
-                return
-            yield here, entry, here + len(line)
-            here += len(line)
-
-
-def checked(file: Path, key: bytes) -> tuple[int, str, Fault | None]:
-    """How many entries hold, the last mac, and the first fault. Blocking; needs no database."""
-    strand, number, mac, end = file.name.removesuffix(_SUFFIX), 0, FIRST, 0
-    for _, entry, after in entries(file):
-        told = entry.pop("mac", "")
-        if entry.get("strand") != strand or entry.get("n") != number:
-            return number, mac, Fault(strand, number + 1, "次序不符 / out of order")
-        wanted = chained(key, mac, entry)
-        if not isinstance(told, str) or not hmac.compare_digest(wanted, told):
-            return number, mac, Fault(strand, number + 1, "校验不符，内容已被改动 / altered")
-        number, mac, end = number + 1, wanted, after
-    if end != file.stat().st_size:
-        return number, mac, Fault(strand, number + 1, "不是完整的一行 / not a whole line")
-    return number, mac, None
-
-
-def moment(text: str) -> datetime:
-    """When an entry was written."""
-    return datetime.fromisoformat(text)
+def _synced(folder: Path) -> None:
+    """Have the folder's names on disk; some file systems do not have it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -28,6 +28,8 @@ from auth.ports import Assertion, Profile
 from auth.principal import RoleClaim
 from auth.proofs import StoredProofs
 from auth.provider import codes, consents, device_codes, families, interactions, revoke, signed
+from auth.provider.arriving import Arriving
+from auth.provider.authorize import Authorize
 from auth.provider.client_auth import ClientAuthentication
 from auth.provider.codes import Codes
 from auth.provider.consents import Consents
@@ -42,6 +44,8 @@ from auth.provider.interactions import Interactions
 from auth.provider.issuing import Issuing
 from auth.provider.persons import Persons
 from auth.provider.plugged import plugged
+from auth.provider.pushed import Pushed
+from auth.provider.request_object import RequestObjects
 from auth.provider.revoke import Revocation, Revoked
 from auth.provider.server import AuthorizationServer
 from auth.provider.signed import Once, Signed
@@ -194,8 +198,15 @@ async def granting(
         pages, devices, known, signed_on, Interactions(store, clock), slow, agreed, paper, person_name=_name
     )
     dpop = DPoP(StoredProofs(store), clock)
+    pushed, objects = Pushed(store, clock), RequestObjects(Signed(known, Once(store), clock), url)
+    authorize = Authorize(
+        issuer=url, server=server, arriving=Arriving(known, pushed, objects, own_id_tokens), pushed=pushed,
+        interactions=Interactions(store, clock), sessions=signed_on, persons=Persons(Rosters(), people),
+        consents=agreed, pages=pages, subject=partial(subject_for, keys), clock=clock,
+    )  # fmt: skip
     routes = [
         *Discovery(url, keys, registration=False).routes(),
+        *authorize.routes(),
         *TokenEndpoint(server, url, dpop).routes(),
         *DeviceAuthorization(url, proven, devices).routes(),
         *page.routes(),

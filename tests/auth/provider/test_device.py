@@ -251,6 +251,15 @@ async def test_who_is_not_signed_in_signs_in_first_and_then_reads_and_decides(ga
     assert (await gate.poll(begun["device_code"]))[0] == 200
 
 
+async def test_after_signing_in_the_browser_comes_back_to_the_device(gate: Granting) -> None:
+    begun = await gate.begin()
+    async with browser(gate) as visitor:
+        i = (await type_code(visitor, begun["user_code"])).location.partition("=")[2]
+        await gate.sign_in(visitor)
+        back = await visitor.get(f"/oauth/authorize/resume?i={i}")  # where every sign-in leads
+        assert back.location in (f"/device?i={i}", f"{gate.url}/device?i={i}")
+
+
 async def test_a_link_with_the_code_grants_nothing_by_itself(gate: Granting, teacher: Visitor) -> None:
     begun = await gate.begin()
     page = await teacher.get(f"/device?user_code={begun['user_code']}")
