@@ -1,4 +1,4 @@
-"""What the gate keeps: clients, sessions, accounts, persons, interactions; plain values, and how they are stored.
+"""What the gate keeps: clients, sessions, accounts, persons, interactions; plain values, and how stored.
 
 Each is one MongoDB document: `_id` is the field `id`. Dates are aware and in UTC. What opens something
 (cookie, code, token) is kept as its SHA-256 (`auth.store.kept`), never itself.
@@ -33,7 +33,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def kept_as(kind: type[T], document: Document) -> T:
-    """What a stored document says. Unknown fields are left out, so that an older process reads a newer one's."""
+    """What a stored document says. Unknown fields are left out: an older process reads a newer one's."""
     return msgspec.convert({**document, "id": document["_id"]}, kind, builtin_types=(datetime,))
 
 
@@ -60,7 +60,7 @@ class Client(Kept, frozen=True, kw_only=True):
     scopes: tuple[str, ...] = ("openid", "profile")
     purposes: tuple[str, ...] = ()
     sector: str = ""
-    id_token_alg: str = "ES256"
+    id_token_alg: str = "ES256"  # noqa: S105 - an algorithm
     """ES256, or RS256 for peers that know nothing else."""
     require_pkce: bool = True
     require_par: bool = False

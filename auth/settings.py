@@ -52,7 +52,7 @@ class UpstreamSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only
     scopes: tuple[str, ...] = ("openid", "profile")
     """申请的范围 / scopes asked for."""
     authoritative: tuple[str, ...] = ()
-    """可信标识 / namespaces whose values from it link accounts: "id_number", "roll_number", "roster:<source>"."""
+    """可信标识 / what of it links accounts: "id_number", "roll_number", "roster:<source>"."""
     claims: dict[str, str] = {}
     """字段对照 / our word (sub, name, id_number, roll_number, roster, role, assurance) = its claim."""
     roles: dict[str, str] = {}
@@ -104,7 +104,7 @@ class ClientSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=T
     """是否强制 PKCE / only a legacy client may do without."""
     dpop_bound: bool = False
     """令牌须持有证明 / its tokens are bound to a key (RFC 9449)."""
-    id_token_alg: Literal["ES256", "RS256"] = "ES256"
+    id_token_alg: Literal["ES256", "RS256"] = "ES256"  # noqa: S105 - an algorithm
     """ID 令牌算法 / RS256 for peers that know nothing else."""
 
 

@@ -35,6 +35,7 @@ from auth.broker.remote_keys import PublicKey, Remembered, freshness, keys_of
 from auth.broker.signed import (
     Signed,
     Wanted,
+    check_access_token,
     check_id_token,
     check_logout_token,
     key_for,
@@ -126,6 +127,12 @@ class Oidc:
         exchange of tokens. Raises `UpstreamRefused`."""
         token = await self._verified(id_token)
         check_id_token(token, self._wanted(audience=audience))
+        return self._asserted(token.claims, "")
+
+    async def access_assertion_of(self, access_token: str, audience: str) -> Assertion:
+        """Who a JWT access token of this provider is about (RFC 9068). Raises `UpstreamRefused`."""
+        token = await self._verified(access_token)
+        check_access_token(token, self._wanted(audience=audience))
         return self._asserted(token.claims, "")
 
     async def logout_url(self, session: UpstreamSession, back: str, state: str) -> str | None:

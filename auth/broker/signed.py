@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from joserfc.errors import JoseError
@@ -213,3 +213,10 @@ def _text(claims: Mapping[str, Any], name: str, *, needed: bool = True) -> str:
     if not isinstance(value, str) or len(value) > 512 or not value.isprintable() or (needed and not value):
         raise UpstreamRefused(f"claim-{name.replace('_', '-')}", "not a line of text")
     return value
+
+
+def check_access_token(token: Signed, wanted: Wanted) -> None:
+    """A JWT access token that names us as its audience (RFC 9068 §4). Raises `UpstreamRefused("claim-…")`."""
+    if token.typ != "at+jwt":
+        raise UpstreamRefused("token-type", "not a JWT access token")
+    check_id_token(replace(token, typ=""), wanted)

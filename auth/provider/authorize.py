@@ -30,6 +30,7 @@ from auth.provider.code import Agreed, AuthorizationCode
 from auth.provider.consent import asked_purposes
 from auth.provider.deciding import lacking
 from auth.provider.delivery import Delivery
+from auth.provider.device_page import DEVICE
 from auth.provider.interactions import Interactions
 from auth.provider.issuing import Subjects
 from auth.provider.persons import Persons, may_be_told
@@ -118,6 +119,8 @@ class Authorize:
         interaction = await self._interactions.get(name, mark) if name and mark else None
         if interaction is None:
             raise _over()
+        if DEVICE in interaction.params:  # a device's request: it began on its own page and ends there
+            return self._pages.onward(f"{self._issuer}/device?i={interaction.id}")
         arrived = await self._arriving.again(interaction)
         return await self._go_on(request, arrived, mark, interaction)
 

@@ -133,7 +133,7 @@ class SignInPages:
             i=asked.i, intent=asked.intent, client_name=asked.client_name,
             login_hint=asked.said("login_hint", 64),
             verified=any(acr in asked.said("acr_values", 500).split() for acr in _VERIFIED),
-            last=None if q or region else self._last(request, lang, url),
+            last=None if q or region or asked.intent == "link" else self._last(request, lang, url),
             groups=self._directory.groups(found, lang, url), searchable=self._directory.searchable,
             regions=self._directory.regions(lang), region=region, q=q, found=len(found),
             clear_url=f"/sign-in{asked.query()}",

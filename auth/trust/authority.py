@@ -69,9 +69,7 @@ class Authority:
         metadata["federation_entity"] = {**metadata.get("federation_entity", {}), **self._endpoints()}
         optional = {
             "authority_hints": list(said.superiors),
-            "trust_marks": [
-                {"trust_mark_type": type, "trust_mark": mark} for type, mark in said.marks
-            ],
+            "trust_marks": [{"trust_mark_type": type, "trust_mark": mark} for type, mark in said.marks],
             "trust_mark_issuers": {type: list(who) for type, who in said.mark_issuers.items()},
             "trust_mark_owners": dict(said.mark_owners),
         }

@@ -179,5 +179,3 @@ def required(chain: Chain, types: Sequence[str]) -> None:
         if type not in chain.metadata:
             reason = "type-not-allowed" if type in chain.removed else "no-such-type"
             raise Distrusted(reason, chain.entity, 0, detail=shown(type))
-
-

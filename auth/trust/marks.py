@@ -196,9 +196,7 @@ class UnfitMark(AuthError):
 class Marks:
     """The marks that we issue. `clock` gives seconds since 1970. Every method may raise `StoreDown`."""
 
-    def __init__(
-        self, store: Store, keys: FederationKeys, entity: str, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, store: Store, keys: FederationKeys, entity: str, clock: Callable[[], float]) -> None:
         self._kept, self._keys, self.entity, self._clock = store.collection(COLLECTION), keys, entity, clock
 
     async def issue(

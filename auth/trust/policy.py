@@ -165,9 +165,7 @@ def applied(policy: Policy, metadata: Mapping[str, Mapping[str, Any]]) -> dict[s
     return {kind: _applied_type(kind, policy.get(kind, {}), values) for kind, values in metadata.items()}
 
 
-def _applied_type(
-    kind: str, rules: Mapping[str, Operators], values: Mapping[str, Any]
-) -> dict[str, Any]:
+def _applied_type(kind: str, rules: Mapping[str, Operators], values: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(values)
     for name, operators in rules.items():
         value = _applied(f"{kind}.{name}", operators, _as_list(name, found.get(name)))

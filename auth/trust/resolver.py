@@ -211,9 +211,7 @@ class Resolver:
 
     async def _read(self, token: str | bytes, iss: str, sub: str, depth: int, search: _Search) -> Statement:
         def read() -> Statement:
-            return statement(
-                token, iss, sub, now=search.now, lifetime=self._limits.lifetime, depth=depth
-            )
+            return statement(token, iss, sub, now=search.now, lifetime=self._limits.lifetime, depth=depth)
 
         return await asyncio.to_thread(read) if len(token) > LARGEST // 4 else read()
 
@@ -233,9 +231,7 @@ def _hints(path: _Path, depth: int, search: _Search) -> list[str]:
     return [hint for hint in hints[:MOST_HINTS] if hint not in passed and is_entity(hint)]
 
 
-def _unanswered(
-    failed: FetchFailed, who: str, depth: int, params: Mapping[str, str] | None
-) -> Distrusted:
+def _unanswered(failed: FetchFailed, who: str, depth: int, params: Mapping[str, str] | None) -> Distrusted:
     if failed.kind in ("malformed", "too-large"):
         return Distrusted("too-large", who, depth)
     if params is not None and failed.status in (400, 404, 410):  # "not_found", §8.9

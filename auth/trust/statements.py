@@ -222,7 +222,7 @@ def _objects(value: object) -> bool:
 
 
 def _object(segment: str) -> dict[str, Any]:
-    """A segment's JSON object; a member named twice, a NaN, deep nesting or anything but an object is a ValueError."""
+    """A segment's JSON object. ValueError: a member named twice, a NaN, deep nesting, anything else."""
     value = json.loads(_decoded(segment), object_pairs_hook=_once, parse_constant=_no_number)
     if not isinstance(value, dict) or _is_deep(value):
         raise ValueError("an object")

@@ -28,14 +28,11 @@ def welcome(told: Mapping[str, Any], folder: Path) -> None:
         ("地址 / addresses", _addresses(told)),
         ("五级来源 / sources of five levels", _sources(told)),
         ("演示人物 / demo personas", _people(told)),
-        ("登录试用：打开应用，用任一级账号登录 / sign in: open an application, with an account of any level",
-         _applications(told)),
-        ("演示账号（合成） / demo accounts (synthetic)", _users(told)),
+        ("登录试用的应用 / applications to sign in to", _applications(told)),
+        ("任一级的演示账号，均为合成 / demo accounts of every level, synthetic", _users(told)),
         ("接着试 / go on with", _commands(told, folder)),
     )
     for title, rows in sections:
-        if not rows:
-            continue
         screen.print()
         screen.print(f"[bold]{title}[/]")
         screen.print(_grid(rows))
@@ -83,18 +80,15 @@ def _applications(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _users(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """The teacher's accounts, one a level, and everybody else's at the lowest that knows them: login and
-    password are a person's own, the same at every level."""
-    names = {each["code"]: each["name"] for each in told["providers"]}
-    chosen = {
-        (each["persona"] if each["persona"] != "teacher" else each["upstream"]): each for each in told["users"]
-    }
+    """One line a person: login and password, the same wherever they have an account, and at which levels."""
+    people: dict[tuple[str, str, str], list[str]] = {}
+    for each in told["users"]:
+        people.setdefault((each["persona"], each["login"], each["password"]), []).append(each["level"])
     rows = [
-        (TITLES.get(each["persona"], ("",))[0] or each["persona"], names.get(each["upstream"], each["provider"]),
-         each["login"], each["password"])
-        for each in chosen.values()
-    ]  # fmt: skip
-    return [("人物 / persona", "平台 / provider", "用户名 / login", "密码 / password"), *rows]
+        (TITLES.get(persona, (persona,))[0], login, password, "、".join(Level(level).zh for level in levels))
+        for (persona, login, password), levels in people.items()
+    ]
+    return [("人物 / persona", "用户名 / login", "密码 / password", "级别 / levels"), *rows]
 
 
 def _program() -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from typing import Any, TypeVar
 
 from graphql import (
@@ -234,6 +234,7 @@ class _Cutting:
         self._cut: dict[int, SelectionSetNode | None] = {}
         self._fragments = _fragments(document)
         self._remade: dict[int, FragmentDefinitionNode] = {}
+        self._numbers = count(1)
 
     def touched(self, group: _Group) -> bool:
         """Whether anything in it, however deep, is refused."""
@@ -297,11 +298,8 @@ class _Cutting:
         """The spread of the fragment as it is left on these objects."""
         made = self._remade.get(id(group))
         if made is None:
-            name, number = node.name.value, len(self._remade)
-            while f"{name}_{number}" in self._fragments:
-                number += len(self._fragments)
-            named = NameNode(value=f"{name}_{number}")
-            made = _with(self._fragments[name], below, name=named)
+            named = next(one for one in map("part_{}".format, self._numbers) if one not in self._fragments)
+            made = _with(self._fragments[node.name.value], below, name=NameNode(value=named))
             self._remade[id(group)] = made
         return FragmentSpreadNode(name=made.name, directives=node.directives)
 
@@ -312,9 +310,10 @@ class _Cutting:
         """Whether `@skip` or `@include` leaves it out under these variables."""
         for directive in item.node.directives or ():
             name = directive.name.value
-            if name in ("skip", "include") and directive.arguments:
-                if self._told(directive.arguments[0].value) is (name == "skip"):
-                    return True
+            if name not in ("skip", "include") or not directive.arguments:
+                continue
+            if self._told(directive.arguments[0].value) is (name == "skip"):
+                return True
         return False
 
     def _told(self, value: ValueNode) -> object:

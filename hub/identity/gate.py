@@ -54,7 +54,7 @@ from auth.provider.consent import ConsentPages
 from auth.provider.consents import Consents
 from auth.provider.device import DeviceAuthorization, DeviceGrant
 from auth.provider.device_codes import DeviceCodes
-from auth.provider.device_page import DevicePage
+from auth.provider.device_page import GUESSES, DevicePage
 from auth.provider.discovery import Discovery
 from auth.provider.exchange import IdTokensOf, TokenExchange
 from auth.provider.families import Families
@@ -339,6 +339,7 @@ def _broker(core: _Core, endings: Endings, own: LocalAccounts) -> list[BaseRoute
     asked, store, clock, keys = core.asked, core.asked.store, core.asked.clock, core.asked.keys
     issuer, upstreams = asked.identity.issuer, core.upstreams
     slow = Throttle(store, clock, keys.derived("throttle"))
+    guesses = Throttle(store, clock, keys.derived("device-guesses"), pair=GUESSES, account=GUESSES)
     keyed = Passkeys(store, clock, keys.derived("passkeys"), issuer=issuer, audit=asked.audit)
     links = Linking(core.accounts, core.sessions, endings, core.families, core.consents, store, clock)
     sign_in = SignIn(
@@ -358,8 +359,8 @@ def _broker(core: _Core, endings: Endings, own: LocalAccounts) -> list[BaseRoute
             person_name=core.person_name, region_name=asked.region_name,
         ),
         DevicePage(
-            core.pages, _devices(core), core.clients, core.sessions, core.interactions, slow, core.consents,
-            asked.audit, person_name=core.person_name,
+            core.pages, _devices(core), core.clients, core.sessions, core.interactions, guesses,
+            core.consents, asked.audit, person_name=core.person_name,
         ),
         sign_in,
         AccountPage(

@@ -4,7 +4,8 @@ they are about.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,9 +16,12 @@ from hub.people.journal import AuditUnavailable, Journal
 from hub.people.shipping import COLLECTION
 from schema.graph.context import Read
 from schema.model.viewer import Viewer
+from schema.model.words import Kind
 
 READ = "read"
 MOST = 200
+TOGETHER, PIECE = 200, 20
+"""Keys that stand together, and such groups in one entry: a line has a limit, and so has an index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,12 @@ class AccessLog:
 
         Raises `AuditUnavailable`: the answer must not leave then.
         """
-        told = [_told(read) for read in reads]
-        if told:
-            await self.journal.append(READ, {**_reader(viewer), "request": request, "reads": told})
+        told = _told(reads)
+        if not told:
+            return
+        reader = {**_reader(viewer), "request": request}
+        pieces = [told[start : start + PIECE] for start in range(0, len(told), PIECE)]
+        await asyncio.gather(*(self.journal.append(READ, {**reader, "reads": piece}) for piece in pieces))
 
     async def note(self, event: str, *, person: str = "", **facts: str) -> None:
         """`auth.ports.Audit`: an event of an identity. Raises `StoreDown` when it cannot be written."""
@@ -64,8 +71,21 @@ class AccessLog:
         return [_shown(entry, keys) for entry in found]
 
 
-def _told(read: Read) -> dict[str, Any]:
-    return {"about": list(read.about), "kind": read.kind.value, "fields": list(read.fields)}
+def _told(reads: Iterable[Read]) -> list[dict[str, Any]]:
+    """What was shown of whom: those of whom the same was shown stand together."""
+    shown: dict[tuple[Kind, tuple[str, ...]], dict[str, None]] = {}
+    for read in reads:
+        shown.setdefault((read.kind, read.fields), {}).update(dict.fromkeys(read.about))
+    return [
+        {"about": list(piece), "kind": kind.value, "fields": fields}
+        for (kind, fields), about in shown.items()
+        for piece in _pieces(list(about))
+    ]
+
+
+def _pieces(keys: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(keys), TOGETHER):
+        yield keys[start : start + TOGETHER]
 
 
 def _reader(viewer: Viewer) -> dict[str, Any]:

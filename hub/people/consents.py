@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from hub.clock import Clock
-from hub.mongo import ASCENDING, Index, Mongo, StorageConflict
+from hub.mongo import ASCENDING, Index, Mongo, StorageConflict, StorageDown
 from schema.model.privacy import Duty
 from schema.model.viewer import Viewer
 
@@ -23,7 +23,7 @@ INDEXES = [
     Index([("client", ASCENDING), ("withdrawn_at", ASCENDING)]),
     Index([("agreement", ASCENDING)], unique=True, partialFilterExpression={"withdrawn_at": None}),
 ]
-MOST = 500
+MOST, TRIES = 500, 5
 MOST_OF_A_CLIENT = 20_000
 REMEMBERED = 10.0
 """Seconds within which a withdrawal reaches every process."""
@@ -42,14 +42,18 @@ class Consents:
         self, viewer: Viewer, about: Sequence[str], client: str, purpose: Duty, notice: str
     ) -> dict[str, Any]:
         """The receipt of this agreement, made or found."""
+        return (await self.given(viewer, about, client, purpose, notice, new_receipt()))[0]
+
+    async def given(
+        self, viewer: Viewer, about: Sequence[str], client: str, purpose: Duty, notice: str, receipt: str
+    ) -> tuple[dict[str, Any], bool]:
+        """The same, under this number if it is made; and whether it was."""
         await self._declare()
-        collection = self.mongo.collection(COLLECTION)
-        mark = hashlib.sha256("\0".join((about[0], client, purpose)).encode()).hexdigest()
         document = {
-            "_id": secrets.token_urlsafe(16),
-            "agreement": mark,
+            "_id": receipt,
+            "agreement": _mark(about, client, purpose),
             "about": list(about),
-            "client": client[:200],
+            "client": client,
             "purpose": purpose.value,
             "notice_version": notice[:100],
             "by": viewer.person or viewer.subject,
@@ -57,13 +61,26 @@ class Consents:
             "granted_at": self.clock.now(),
             "withdrawn_at": None,
         }
-        try:
-            await collection.insert_one(document)
-        except StorageConflict:
-            found = await collection.find_one({"agreement": {"$eq": mark}, "withdrawn_at": None})
-            document = found or document
-        self._known.clear()
-        return _shown(document)
+        collection = self.mongo.collection(COLLECTION)
+        for _ in range(TRIES):
+            try:
+                await collection.insert_one(document)
+            except StorageConflict:
+                if found := await self._open(about, client, purpose):
+                    return _shown(found), False
+            else:
+                self._known.clear()
+                return _shown(document), True
+        raise StorageDown("agreed to and withdrawn too often at a time")
+
+    async def agreed(self, about: Sequence[str], client: str, purpose: Duty) -> dict[str, Any] | None:
+        """The open receipt of this agreement, if there is one."""
+        found = await self._open(about, client, purpose)
+        return _shown(found) if found else None
+
+    async def _open(self, about: Sequence[str], client: str, purpose: Duty) -> dict[str, Any] | None:
+        same = {"agreement": {"$eq": _mark(about, client, purpose)}, "withdrawn_at": None}
+        return await self.mongo.collection(COLLECTION).find_one(same)
 
     async def withdraw(self, about: Sequence[str], receipt: str) -> dict[str, Any] | None:
         """The receipt, ended; None for one that is not of these keys. Withdrawing twice changes nothing."""
@@ -105,6 +122,15 @@ class Consents:
         if not self._declared:
             await self.mongo.collection(COLLECTION).create_indexes(INDEXES)
             self._declared = True
+
+
+def new_receipt() -> str:
+    """A number that no receipt has."""
+    return secrets.token_urlsafe(16)
+
+
+def _mark(about: Sequence[str], client: str, purpose: Duty) -> str:
+    return hashlib.sha256("\0".join((about[0], client, purpose)).encode()).hexdigest()
 
 
 def _shown(document: Mapping[str, Any]) -> dict[str, Any]:

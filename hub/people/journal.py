@@ -70,7 +70,7 @@ class _Strand:
         written = 0
         while written < len(lines):
             written += os.pwrite(self._descriptor, lines[written:], self.size + written)
-        os.fdatasync(self._descriptor)
+        _synced(self._descriptor)
         self._torn = False
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class _Strand:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self.file, flags, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        _synced(folder)
+        _folder_synced(folder)
         self.lost = False
 
     def _look(self) -> None:
@@ -297,7 +297,10 @@ def _mend(file: Path) -> None:
         os.close(descriptor)
 
 
-def _synced(folder: Path) -> None:
+_synced = getattr(os, "fdatasync", os.fsync)  # the file's length is data, too (fdatasync(2))
+
+
+def _folder_synced(folder: Path) -> None:
     """Have the folder's names on disk; some file systems do not have it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -37,7 +37,9 @@ class Records:
         log = AccessLog(Journal(folder, key, clock), mongo)
         if mongo is None:
             return cls(log, None, None, None)
-        return cls(log, Consents(mongo, clock), MatchIndex(mongo, rosters, clock), Shipping(folder, mongo))
+        return cls(
+            log, Consents(mongo, clock), MatchIndex(mongo, rosters, clock), Shipping(log.journal, mongo)
+        )
 
     @property
     def witness(self) -> PeopleWitness | None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from auth.errors import StoreDown
 from hub.mongo import StorageError
 from hub.people.access_log import AccessLog
-from hub.people.consents import Consents
+from hub.people.consents import Consents, new_receipt
+from hub.people.journal import AuditUnavailable
 from schema.graph.context import NoWitness
 from schema.model.privacy import Duty
 from schema.model.viewer import Viewer
@@ -46,10 +48,15 @@ class PeopleWitness:
     async def consent(
         self, viewer: Viewer, about: Sequence[str], client: str, purpose: Duty, notice: str
     ) -> Mapping[str, Any]:
-        """Agree, and have it in the journal."""
+        """Agree, and have it in the journal, first: nothing is agreed to that nobody can prove."""
         with _readable():
-            receipt = await self.kept.give(viewer, about, client, purpose, notice)
-        await self.log.note("consent.given", person=viewer.person, receipt=receipt["receipt"], client=client)
+            found = await self.kept.agreed(about, client, purpose)
+        if found is not None:
+            return found
+        number = new_receipt()
+        await self._wrote("consent.given", viewer.person, receipt=number, client=client, purpose=purpose)
+        with _readable():
+            receipt, _ = await self.kept.given(viewer, about, client, purpose, notice, number)
         return receipt
 
     async def withdraw(self, about: Sequence[str], receipt: str) -> Mapping[str, Any] | None:
@@ -57,5 +64,11 @@ class PeopleWitness:
         with _readable():
             ended = await self.kept.withdraw(about, receipt)
         if ended is not None:
-            await self.log.note("consent.withdrawn", receipt=receipt)
+            await self._wrote("consent.withdrawn", "", receipt=receipt)
         return ended
+
+    async def _wrote(self, event: str, person: str, **facts: str) -> None:
+        try:
+            await self.log.note(event, person=person, **facts)
+        except StoreDown:
+            raise AuditUnavailable from None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -64,9 +63,9 @@ async def running(script: str, configuration: dict[str, Any]) -> AsyncIterator[d
     It gets `configuration` as a JSON line, and its input stays open while it shall run.
     """
     folder = await installed()
-    copy = await asyncio.to_thread(_beside_packages, folder, script)
+    copy = await asyncio.to_thread(beside_packages, folder, script)
     process = await asyncio.create_subprocess_exec(
-        "node", copy.name, cwd=folder, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        "node", str(copy), cwd=folder, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdin is not None
@@ -87,13 +86,15 @@ async def running(script: str, configuration: dict[str, Any]) -> AsyncIterator[d
             await process.wait()
 
 
-def _beside_packages(folder: Path, script: str) -> Path:
-    """A copy of the script where ECMAScript modules look for packages: beside `node_modules`."""
-    text = (HERE / script).read_bytes()
-    copy = folder / f"{hashlib.sha256(text).hexdigest()[:12]}-{script}"
-    if not copy.exists():
-        handle, name = tempfile.mkstemp(dir=folder)
-        with os.fdopen(handle, "wb") as out:
-            out.write(text)
-        Path(name).replace(copy)
-    return copy
+def beside_packages(folder: Path, script: str) -> Path:
+    """`script` in a copy of this folder's scripts, where ECMAScript modules look for packages: under the
+    folder that has `node_modules`."""
+    texts = {path.name: path.read_bytes() for path in sorted(HERE.glob("*.mjs"))}
+    version = hashlib.sha256(b"\0".join(texts.values())).hexdigest()[:12]
+    copies = folder / version
+    if not copies.is_dir():
+        made = Path(tempfile.mkdtemp(dir=folder))
+        for name, text in texts.items():
+            (made / name).write_bytes(text)
+        _settle(made, copies)
+    return copies / script

@@ -13,16 +13,9 @@ from connectors.http import Http
 from connectors.sandbox.federation import Federation as Country
 from connectors.sandbox.federation import federation
 from hub.identity.fetch import HttpFetch
+from tests.auth.trust.hub_as_city import Clock, city
 
-
-class Clock:
-    """A clock that the test turns."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
+__all__ = ["city"]  # a fixture for all stories here
 
 
 @pytest.fixture

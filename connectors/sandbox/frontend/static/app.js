@@ -2,13 +2,19 @@
 const settings = await (await fetch("/settings.json")).json();
 const words = {
   zh: { in: "登录", out: "退出", asking: "正在登录……", here: "已登录", gone: "未登录", ended: "已退出登录",
-    who: "您是谁", graph: "图中的您", name: "姓名", sub: "本应用内的标识", roles: "身份", acr: "核验方式", other: "English" },
+    who: "您是谁", graph: "图中的您", name: "姓名", sub: "本应用内的标识", roles: "身份", acr: "核验方式", other: "English",
+    account: "我的账号", and: "、", password: "密码", passkey: "通行密钥", "name-verified": "已实名",
+    "face-verified": "已实人", TEACHER: "教师", STUDENT: "学生", GUARDIAN: "监护人", PRINCIPAL: "校长", STAFF: "职员",
+    ADMIN: "管理员" },
   en: { in: "Sign in", out: "Sign out", asking: "Signing in …", here: "Signed in", gone: "Signed out",
     ended: "Signed out", who: "Who you are", graph: "You in the graph", name: "Name",
-    sub: "Identifier in this application", roles: "Roles", acr: "Assurance", other: "中文" },
+    sub: "Identifier in this application", roles: "Roles", acr: "Assurance", other: "中文",
+    account: "My account", and: ", ", password: "Password", passkey: "Passkey", "name-verified": "Name verified",
+    "face-verified": "Face verified", TEACHER: "Teacher", STUDENT: "Pupil", GUARDIAN: "Guardian",
+    PRINCIPAL: "Head of school", STAFF: "Staff", ADMIN: "Administrator" },
 };
 const QUERY = `query Me {
-  me { displayName roles school { name region { name parent { name } } } }
+  me { id displayName roles school { name region { name parent { name } } } }
   viewer { subject roles }
 }`;
 const at = (id) => document.getElementById(id);
@@ -38,12 +44,17 @@ function show() {
   at("in").hidden = state === "here" || state === "asking";
   at("out").hidden = state !== "here";
   at("who").hidden = state !== "here";
+  at("account").hidden = state !== "here";
+  at("account").textContent = say.account;
+  at("account").href = `${settings.issuer}/account`;
   at("who-title").textContent = say.who;
   at("graph-title").textContent = say.graph;
   document.body.dataset.state = state;
   if (!claims) return;
-  const rows = [[say.name, claims.name ?? ""], [say.sub, claims.sub], [say.acr, claims.acr ?? ""],
-    [say.roles, (claims.roles ?? []).map((role) => role.role).join("、")]];
+  const acr = (claims.acr ?? "").split(":").at(-1);
+  const roles = [...new Set((claims.roles ?? []).map((role) => role.role))];
+  const rows = [[say.name, claims.name ?? ""], [say.sub, claims.sub], [say.acr, say[acr] ?? acr],
+    [say.roles, roles.map((role) => say[role] ?? role).join(say.and)]];
   at("facts").replaceChildren(...rows.flatMap(([term, value]) => {
     const dt = document.createElement("dt");
     const dd = document.createElement("dd");
@@ -95,9 +106,13 @@ async function callback() {
 }
 
 async function query() {
-  const answer = await fetch(settings.graph, { method: "POST", body: JSON.stringify({ query: QUERY }),
-    headers: { "Content-Type": "application/json", Authorization: `Bearer ${tokens.access_token}` } });
-  at("answer").textContent = JSON.stringify(await answer.json(), null, 2);
+  try {
+    const answer = await fetch(settings.graph, { method: "POST", body: JSON.stringify({ query: QUERY }),
+      headers: { "Content-Type": "application/json", Authorization: `Bearer ${tokens.access_token}` } });
+    at("answer").textContent = JSON.stringify(await answer.json(), null, 2);
+  } catch (error) {
+    trouble(String(error.message ?? error));
+  }
 }
 
 function forget(next) {
@@ -112,8 +127,9 @@ function forget(next) {
 async function watch() {
   while (claims?.sid) {
     await new Promise((done) => setTimeout(done, 1000));
-    const told = await (await fetch(`/ended?sid=${encodeURIComponent(claims.sid)}`)).json().catch(() => ({}));
-    if (told.ended) return forget("ended");
+    const told = await fetch(`/ended?sid=${encodeURIComponent(claims?.sid ?? "")}`)
+      .then((reply) => reply.json()).catch(() => ({}));
+    if (claims && told.ended) return forget("ended");
   }
 }
 
