@@ -30,6 +30,10 @@ class Seal:
     def __repr__(self) -> str:
         return "Seal(…)"
 
+    def derived(self, use: str) -> bytes:
+        """32 bytes for another use, from which neither this key nor any other use's can be told."""
+        return hmac.digest(self._key, b"derived\0" + use.encode(), hashlib.sha256)
+
     def match_key(self, number: str) -> str:
         """Keyed hash of an ID or roll number; `G` + ID number and the ID number give the same key.
 

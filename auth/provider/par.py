@@ -54,7 +54,8 @@ class PushedRequests:
             raise Refusal("invalid_request", "request_uri has no place in a pushed request")
         if "request" in given:
             return known(await self._objects.opened(client, given))
-        if client.require_signed_request:
+        if client.require_signed_request and client.origin != "federation":
+            # A client of a chain has proven itself by private_key_jwt here (OpenID Federation 12.1.1.2).
             raise Refusal("invalid_request", "this client signs its requests")
         return known(given) | {"client_id": client.id}
 

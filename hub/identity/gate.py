@@ -25,7 +25,7 @@ from auth.broker.linking import Linking
 from auth.broker.login import SignIn
 from auth.broker.oidc import Oidc
 from auth.broker.pending import Pendings
-from auth.broker.upstream import Upstream
+from auth.broker.upstream import Upstream, UpstreamRefused
 from auth.browser import Cookies
 from auth.clients import Clients
 from auth.dpop import DPoP
@@ -82,6 +82,7 @@ from auth.throttle import Throttle
 from auth.tokens import AccessTokens
 from auth.trust import federation as trust
 from auth.trust.authority import Published
+from auth.trust.errors import Distrusted
 from auth.trust.federation import Federation
 
 INDEXES: tuple[IndexSpec, ...] = (
@@ -253,13 +254,17 @@ def _core(asked: Asked) -> _Core:
     )  # fmt: skip
     found["openid_provider"] = Discovery(
         identity.issuer, keys, registration=bool(identity.registration_token)
-    ).metadata | {"client_registration_types_supported": ["automatic"], "jwks": keys.public()}
+    ).metadata | {"client_registration_types_supported": ["automatic"]}
     return core
 
 
 def _federation(asked: Asked, metadata: Mapping[str, Any]) -> Federation:
     ring = KeyRing.open(asked.state / FEDERATION_KEYS, overlap=asked.identity.key_overlap, clock=asked.clock)
-    published = Published(metadata=lambda: metadata, superiors=asked.trust.authority_hints)
+
+    def told() -> dict[str, dict[str, Any]]:  # keys as of now: they are rotated
+        return {kind: {**said, "jwks": asked.keys.public()} for kind, said in metadata.items()}
+
+    published = Published(metadata=told, superiors=asked.trust.authority_hints)
     return Federation(
         asked.identity.issuer, asked.trust, asked.store, asked.fetch, ring, published, asked.clock,
         purposes=asked.purposes,
@@ -270,11 +275,27 @@ def _upstream(asked: Asked, federation: Federation, settings: UpstreamSettings) 
     """The provider of one table; one with `trusted_by` is known by its chain alone."""
     metadata: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
     if settings.trusted_by:
-        metadata = partial(federation.provider, settings.issuer, settings.trusted_by)
+        metadata = _by_chain(federation, settings)
     return kinds.upstream(
         settings, asked.fetch, asked.matching, asked.clock, metadata=metadata,
         once=StoredProofs(asked.store),
     )  # fmt: skip
+
+
+def _by_chain(
+    federation: Federation, settings: UpstreamSettings
+) -> Callable[[], Awaitable[Mapping[str, Any]]]:
+    """A provider's metadata by its chain of trust; what breaks the chain refuses the sign-in."""
+
+    async def metadata() -> Mapping[str, Any]:
+        try:
+            return await federation.provider(settings.issuer, settings.trusted_by)
+        except Distrusted as error:
+            raise UpstreamRefused("distrusted", error.reason, status=502) from None
+        except StoreDown:
+            raise UpstreamRefused("store-down", "our subordinates cannot be read", status=503) from None
+
+    return metadata
 
 
 def _provider(core: _Core, dpop: DPoP) -> list[BaseRoute]:

@@ -19,7 +19,7 @@ import msgspec
 from connectors.base import Connector
 from connectors.errors import SourceError
 from hub.clock import Clock
-from hub.mongo import ASCENDING, Index, Mongo, ReplaceOne, StorageConflict
+from hub.mongo import ASCENDING, Index, Mongo, StorageConflict, UpdateOne
 from schema.model.record import Page, Record, lookup
 from schema.model.words import Kind
 
@@ -36,8 +36,8 @@ MOST, WINDOW, PAGES = 20, 500, 200
 PATIENCE = 20.0
 KEPT = timedelta(days=7)
 """A record that no roster has told of for this long is forgotten."""
-SURE = "SURE"
-"""Collection entry of a record that somebody has decided about: it counts, whatever it is called."""
+FEW = 5
+"""Of a roster's rows up to one in so many are forgotten at once; more of them missing may be a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class MatchIndex:
     async def refresh(self, told: Callable[[Gathered], None] = _unseen) -> int:
         """Go through every roster's schools; how many records were told of. `told` hears of the progress.
 
-        What a roster that was gone through to its end has not told of is forgotten at once.
+        What a roster that was gone through to its end has not told of is forgotten, if it is little.
         """
         collection = self.mongo.collection(COLLECTION)
         await collection.create_indexes(INDEXES)
@@ -88,17 +88,24 @@ class MatchIndex:
                 count += await self._keep(code, records or ())
                 told(Gathered(code, count))
             if count and whole:
-                await collection.delete_many({"source": {"$eq": code}, "seen": {"$lt": begun}})
+                await self._forget(code, begun, count)
             if count:
                 told(Gathered(code, count, whole))
             total += count
         await collection.delete_many({"seen": {"$lt": self._now() - KEPT}})
         return total
 
+    async def _forget(self, source: str, begun: datetime, count: int) -> None:
+        """What a roster did not tell of this time, if it is little."""
+        collection = self.mongo.collection(COLLECTION)
+        unseen = {"source": {"$eq": source}, "seen": {"$lt": begun}}
+        if await collection.count(unseen, limit=count) * FEW <= count:
+            await collection.delete_many(unseen)
+
     async def _keep(self, source: str, records: Sequence[Record]) -> int:
         now = self._now()
         documents = [one for record in records if (one := self._document(source, record, now))]
-        writes = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents]
+        writes = [UpdateOne({"_id": one["_id"]}, {"$set": one}, upsert=True) for one in documents]
         collection = self.mongo.collection(COLLECTION, durability="cache")
         try:
             await collection.bulk_write(writes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +24,7 @@ from hub.sources.routing import Asked, Candidate, Question, Reach, Route, route
 from schema.graph.context import Account, Entity, Found, Losing
 from schema.model.codes import Level
 from schema.model.divisions import Divisions
-from schema.model.policy import SIGHT_FIELDS, STRANGER, Decision, decided, opened, ties
+from schema.model.policy import SIGHT_FIELDS, STRANGER, Decision, Eye, opened, ties
 from schema.model.privacy import Mask, PrivacyClass, masked
 from schema.model.record import NOWHERE, Lookup, Page, Place, lookup
 from schema.model.viewer import Viewer
@@ -53,6 +53,10 @@ class SourceDirectory:
     viewer: Viewer
     divisions: Divisions
     today: date
+    eye: Eye = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.eye = Eye(self.viewer, self.divisions.within, self.today)
 
     async def get(
         self, kind: Kind, key: str, fields: frozenset[str], *, place: Place = NOWHERE
@@ -320,7 +324,7 @@ class SourceDirectory:
         return Entity(spec, merged.key, values, fields, merged.parts, losing, made.logged)
 
     def _decided(self, spec: WordSpec, full: Mapping[str, Any]) -> Decision:
-        return decided(self.viewer, spec, full, self.divisions.within, self.today)
+        return self.eye.decided(spec, full)
 
 
 def _wanted(spec: WordSpec, fields: frozenset[str]) -> frozenset[str]:

@@ -23,6 +23,7 @@ from hub.clock import Clock
 from hub.settings import Loaded, SettingsRefused, SourceSettings, quiet
 from hub.sources.asking import GRACE, Joined
 from hub.sources.health import Health
+from hub.sources.veil import Veil
 from schema.graph.context import Face
 from schema.model.codes import LEVELS
 
@@ -34,6 +35,7 @@ class Registry:
     joined: dict[str, Joined]
     http: Http
     clock: Clock
+    veil: Veil = field(default_factory=Veil.fresh)
     _faces: list[Face] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,7 +98,7 @@ def build_registry(loaded: Loaded, seal: Seal, clock: Clock) -> Registry:
     http = Http(loaded.settings.hub.allowed_networks)
     tools = Tools(http, seal, loaded.root, clock.epoch)
     joined = {source.code: _join(loaded.file, source, tools, clock) for source in loaded.settings.sources}
-    return Registry(joined, http, clock)
+    return Registry(joined, http, clock, Veil(seal.derived("ids and cursors")))
 
 
 def _join(file: Path, source: SourceSettings, tools: Tools, clock: Clock) -> Joined:

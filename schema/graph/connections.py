@@ -11,6 +11,7 @@ import strawberry
 
 from schema.graph import enums, ids
 from schema.graph.context import Account, BadCursor, Entity, Facet, Found
+from schema.graph.cursors import covered
 from schema.graph.directives import marks
 from schema.graph.words import ANNOTATION, TYPES, both, framed, node, quick
 from schema.model.codes import LEVELS, Level
@@ -118,7 +119,7 @@ _structure(
     {
         "has_next_page": quick(lambda page, _: page.more, bool, "后面是否还有", "Whether more follow"),
         "end_cursor": quick(
-            lambda page, _: page.cursors[-1] if page.cursors else None, str | None,
+            lambda page, info: covered(page.cursors[-1], info) if page.cursors else None, str | None,
             "本页末尾的游标，用作下一页的 after", "Cursor of the last thing here: the next page's after",
         ),
     },
@@ -171,7 +172,7 @@ def connect(spec: WordSpec) -> None:
     _structure(
         f"{spec.name}Edge", f"{spec.zh}及其游标", f"A thing in a list, with its cursor: {spec.en}",
         {
-            "cursor": quick(lambda edge, _: edge[0], str, "游标", "Its cursor"),
+            "cursor": quick(lambda edge, info: covered(edge[0], info), str, "游标", "Its cursor"),
             "node": quick(lambda edge, _: node(edge[1]), spec.name, spec.zh, spec.en),
         },
         own,

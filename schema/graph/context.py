@@ -298,8 +298,36 @@ class SourceSilent(Exception):
         self.extensions = {"sources": [s.source for s in silent[:9]], "level": silent[0].level.value}
 
 
+class Veil(Protocol):
+    """Covers what clients carry about for the hub and are not to read, count or make up.
+
+    `use` keeps what is covered for one thing from being taken for another.
+    """
+
+    def name(self, text: str, use: str) -> str:
+        """A covered text, always the same for the same one; base64url, for ids."""
+        ...
+
+    def named(self, name: str, use: str) -> str | None:
+        """The text under a name; None for what is none of ours."""
+        ...
+
+    def seal(self, text: str, use: str) -> str:
+        """A covered text, another each time, that tells nothing of its length either; base64url."""
+        ...
+
+    def unseal(self, sealed: str, use: str) -> str | None:
+        """The text under a seal; None for what is none of ours."""
+        ...
+
+
 class Sources(Protocol):
-    """The joined sources, for those who ask about them."""
+    """The joined sources, for those who ask about them; `veil` covers what ids and cursors tell of them."""
+
+    @property
+    def veil(self) -> Veil:
+        """The hub's own."""
+        ...
 
     def faces(self) -> Sequence[Face]:
         """All joined sources, from the nation down."""

@@ -1,7 +1,8 @@
 """Global ids: base64url of `letter|source|Type|local id`, and `H|hub|Type|key` for kinds all sources share.
 
-The letter is the source's level (N, P, M, C, S). Nothing in an id is secret, and nothing in it is trusted:
-whoever decodes one looks the thing up as the viewer, and a made-up id finds nothing.
+The letter is the source's level (N, P, M, C, S). Nothing in an id is trusted: whoever decodes one looks the
+thing up as the viewer, and a made-up id finds nothing. What a source calls a record about a person may be a
+number of theirs, and others can be guessed from it: it stands in the id covered, and always alike.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ def encode(spec: WordSpec, key: str, sources: Sources) -> str:
         source, _, local = key.partition(":")
         face = sources.face(source)
         letter = face.level.letter if face else "X"
+        if spec.about_person:
+            local = sources.veil.name(local, _use(source, spec))
     return pack(f"{letter}|{source}|{spec.name}|{local}")
 
 
@@ -41,8 +44,17 @@ def decode(text: str, sources: Sources) -> Ref | None:
     declared = Word.declared.get(name)
     if declared is None or not local or (kind := declared.spec.kind) is None:
         return None
-    key = local if declared.spec.shared else f"{source}:{local}"
+    uncovered: str | None = local
+    if declared.spec.about_person:
+        uncovered = sources.veil.named(local, _use(source, declared.spec))
+    if not uncovered:
+        return None
+    key = uncovered if declared.spec.shared else f"{source}:{uncovered}"
     return Ref(kind, key) if text == encode(declared.spec, key, sources) and letter != "X" else None
+
+
+def _use(source: str, spec: WordSpec) -> str:
+    return f"{source}|{spec.name}"
 
 
 def pack(text: str) -> str:

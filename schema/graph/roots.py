@@ -7,6 +7,7 @@ from typing import Any
 
 import strawberry
 
+from schema.graph.cursors import uncovered
 from schema.graph.refusals import full
 from schema.graph.words import ANNOTATION, both
 
@@ -35,7 +36,7 @@ def _checking(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         async def ask(*args: Any, **kwargs: Any) -> Any:
             full(kwargs)
-            return await function(*args, **kwargs)
+            return await function(*args, **uncovered(kwargs))
 
         return ask
 

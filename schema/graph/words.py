@@ -18,6 +18,7 @@ from strawberry.types.field import StrawberryField
 
 from schema.graph import enums, ids  # noqa: F401 - enums are declared before types stand on them
 from schema.graph.context import Context, Entity
+from schema.graph.cursors import uncovered
 from schema.graph.directives import field_marks, marks
 from schema.graph.refusals import full
 from schema.model.codes import LEVELS
@@ -236,7 +237,7 @@ def _guarded(function: Callable[..., Any], name: str, many: bool) -> Callable[..
             if name not in self.entity.seen:
                 return TYPES["Page"]() if many else None
             full(kwargs)
-            return await function(self, *args, **kwargs)
+            return await function(self, *args, **uncovered(kwargs))
 
         return ask
 

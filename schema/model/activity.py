@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from schema.model.codes import (
@@ -20,6 +21,8 @@ from schema.model.words import Date, DateTime, Kind, Link, RegionCode, Word, sai
 
 N, P, M, C, S = Level
 PUBLIC, INTERNAL, PERSONAL, SENSITIVE = PrivacyClass
+deed = partial(said, privacy=PERSONAL, duties=(Duty.TEACHING, Duty.SCHOOL_MANAGEMENT), at_work=INTERNAL)
+"""What somebody did: of staff their work; of a pupil for those who teach them or run their school."""
 
 
 class Activity(Word, kind=Kind.ACTIVITY, zh="活动", en="Activity", privacy=PUBLIC, authority=(M, C, S)):
@@ -68,20 +71,20 @@ class ActivityEvent(
     """One thing somebody did, as a learning record store keeps it (xAPI 1.0.3)."""
 
     person_key: Annotated[str, said("人员键", "Who", PERSONAL, hidden=True)]
-    actor_role: Annotated[PersonRole, said("身份", "As what", INTERNAL)]
-    verb: Annotated[str, said("动作", "Verb: IRI", INTERNAL)]
-    scene: Annotated[Scene, said("场景", "Scene", INTERNAL)]
-    loop_step: Annotated[LoopStep, said("环节", "Step of the teaching loop", INTERNAL)]
-    object_type: Annotated[str, said("对象类型", "Type of the object", INTERNAL)]
+    actor_role: Annotated[PersonRole, deed("身份", "As what")]
+    verb: Annotated[str, deed("动作", "Verb: IRI")]
+    scene: Annotated[Scene, deed("场景", "Scene")]
+    loop_step: Annotated[LoopStep, deed("环节", "Step of the teaching loop")]
+    object_type: Annotated[str, deed("对象类型", "Type of the object")]
     object_id: Annotated[str, said("对象标识", "Id of the object", PERSONAL, duties=(Duty.TEACHING,))]
-    object_name: Annotated[str, said("对象名称", "Name of the object", INTERNAL)]
+    object_name: Annotated[str, deed("对象名称", "Name of the object")]
     score_scaled: Annotated[float, said("得分率（0–1）", "Scaled score", SENSITIVE, duties=(Duty.TEACHING,))]
-    occurred_at: Annotated[DateTime, said("发生时间", "Happened at", INTERNAL)]
-    stored_at: Annotated[DateTime, said("入库时间", "Stored at", INTERNAL)]
-    school_code: Annotated[str, said("学校标识码", "School code", INTERNAL)]
-    region_code: Annotated[RegionCode, said("区划代码", "Region code", INTERNAL)]
-    class_key: Annotated[str, said("班级键", "In which class", INTERNAL, hidden=True)]
-    platform: Annotated[str, said("平台", "Platform", INTERNAL)]
+    occurred_at: Annotated[DateTime, deed("发生时间", "Happened at")]
+    stored_at: Annotated[DateTime, deed("入库时间", "Stored at")]
+    school_code: Annotated[str, deed("学校标识码", "School code")]
+    region_code: Annotated[RegionCode, deed("区划代码", "Region code")]
+    class_key: Annotated[str, said("班级键", "In which class", PERSONAL, hidden=True)]
+    platform: Annotated[str, deed("平台", "Platform")]
     person: Annotated[Link, said("人员", "Who", PERSONAL, duties=(Duty.TEACHING,))]
 
 

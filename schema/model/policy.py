@@ -11,7 +11,7 @@ Rule 5: this file does no I/O. It cannot be async.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum, IntEnum
 from functools import lru_cache
@@ -34,6 +34,8 @@ STAFF = frozenset(
 ADULT_ROLES = STAFF | {PersonRole.GUARDIAN}
 FOR_STAFF = frozenset({Kind.ACTIVITY_EVENT, Kind.SCHOOL_FACILITY})
 """Words of a school whose internal fields are for staff alone, and not for its pupils and families."""
+FOR_BUREAUS = frozenset({Kind.DATASET})
+"""Words of a region whose internal fields are for who works for it, and not for all who work below it."""
 MANAGING = frozenset({Duty.SCHOOL_MANAGEMENT})
 """The one duty that concerns staff, and that opens what is personal and names no duty of its own."""
 OLDEST = 120
@@ -70,6 +72,7 @@ def ties(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any], within: With
     if viewer.anonymous or not _let_in(viewer, spec, values):
         return STRANGER
     bound = [s for s in viewer.standings if _covers(s, values, within)]
+    below = any(_works_below(s, spec, values, within) for s in viewer.standings)
     classes = _classes(values)
     inside = any(s.role is PersonRole.TEACHER and s.class_keys & classes for s in viewer.standings)
     taught = inside and not _adult(values)
@@ -82,7 +85,7 @@ def ties(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any], within: With
     return Ties(
         own=_own(viewer, spec, values),
         belongs=theirs and _belongs(viewer, values),
-        serves=inside or bool(bound),
+        serves=inside or bool(bound) or below,
         duties=frozenset(duties | ({Duty.TEACHING} if taught else set())),
         taught=taught,
     )
@@ -211,9 +214,53 @@ def reveal(
     return (opened(made, values), made.seen) if made.there else None
 
 
+@dataclass(slots=True)
+class Eye:
+    """One viewer looking at many records for the length of a request: most of a list is decided alike.
+
+    A decision is remembered for everything that it depends on; what it depends on, `ties` and `is_minor` say.
+    """
+
+    viewer: Viewer
+    within: Within
+    today: date
+    _made: dict[tuple[Any, ...], Decision] = field(default_factory=dict, repr=False)
+    _young: dict[str, bool] = field(default_factory=dict, repr=False)
+
+    def decided(self, spec: WordSpec, values: Mapping[str, Any]) -> Decision:
+        """What the function of this name says."""
+        get = values.get
+        case = (
+            spec, get("region_code"), get("school_code"), get("class_key"), tuple(get("class_keys") or ()),
+            tuple(get("roles") or ()), get("role"), get("actor_role"), get("owner_role"),
+            get("user_identity"), self._whose(spec, values) if spec.about_person else (),
+        )  # fmt: skip
+        try:
+            made = self._made.get(case)
+        except TypeError:  # a source's odd value, which nothing can be remembered by
+            return decided(self.viewer, spec, values, self.within, self.today)
+        if made is None:
+            made = self._made[case] = decided(self.viewer, spec, values, self.within, self.today)
+        return made
+
+    def _whose(self, spec: WordSpec, values: Mapping[str, Any]) -> tuple[bool, bool, bool | None]:
+        """Whether it is the viewer's own, consented to, and by its birth date of a child under 14."""
+        viewer, born = self.viewer, values.get("birth_date")
+        consented = viewer.third_party and values.get("person_key") in viewer.consented
+        own = _own(viewer, spec, values)
+        if not isinstance(born, str) or len(born) < 10:
+            return own, consented, None  # by roles, then, which are in the case
+        young = self._young.get(born)
+        if young is None:
+            young = self._young[born] = is_minor(values, self.today)
+        return own, consented, young
+
+
 def opened(made: Decision, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values that are left of a record under a decision."""
     kept, masks = made.kept, made.masks
+    if not masks and values.keys() <= kept:
+        return dict(values)
     if not masks:
         return {name: value for name, value in values.items() if name in kept}
     return {
@@ -311,6 +358,17 @@ def _covers(standing: Standing, values: Mapping[str, Any], within: Within) -> bo
         return values.get("school_code") == standing.school_code
     code = values.get("region_code")
     return bool(standing.region_code and code) and within(str(code), standing.region_code)
+
+
+def _works_below(standing: Standing, spec: WordSpec, values: Mapping[str, Any], within: Within) -> bool:
+    """Whether it is a region's own thing, for all staff of that region down to its schools: a county's notice
+    is for its teachers. What is a school's is not, nor what is about a person, nor a bureau's."""
+    if spec.kind is None or spec.about_person or spec.kind in FOR_BUREAUS or standing.role not in STAFF:
+        return False
+    code = values.get("region_code")
+    if values.get("school_code") or not (standing.region_code and code):
+        return False
+    return within(standing.region_code, str(code))
 
 
 def _classes(values: Mapping[str, Any]) -> frozenset[str]:

@@ -12,6 +12,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any
 
+from hub.sources.veil import Veil
 from schema.graph.context import (
     Account,
     BadCursor,
@@ -155,6 +156,7 @@ class FakeSources:
     """The joined sources by code; all of them well."""
 
     known: Mapping[str, Face]
+    veil: Veil = field(default_factory=lambda: Veil(b"a key for tests that never end.."))
 
     def faces(self) -> Sequence[Face]:
         """All of them."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from hub.sources.veil import Veil
 from hub.web.provenance import MOST_PATHS, extensions, provenance
 from schema.graph.context import Account, Context, Diary, Entity, Face, Part, Silence
 from schema.model.codes import Level
@@ -34,6 +35,7 @@ class Joined:
     """The `Sources` port over fixed faces."""
 
     known: Mapping[str, Face] = field(default_factory=lambda: FACES)
+    veil: Veil = field(default_factory=Veil.fresh)
 
     def faces(self) -> Sequence[Face]:
         """All."""

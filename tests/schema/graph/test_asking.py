@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 
 from schema.graph.build import build_schema
-from schema.graph.connections import cursor
+from schema.graph.connections import cursor as plain
+from schema.graph.cursors import USE
 from schema.graph.context import Context, Entity, Losing, Silence
 from schema.graph.ids import encode
 from schema.model.codes import Level

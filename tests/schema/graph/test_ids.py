@@ -18,7 +18,6 @@ def plain(text: str) -> bytes:
 @pytest.mark.parametrize(
     ("kind", "key", "said"),
     [
-        (Kind.PERSON, PUPIL, "S|roster|Person|p1"),
         (Kind.RESOURCE, "province:oai:x|y:1", "P|province|Resource|oai:x|y:1"),
         (Kind.NOTICE, "county:通知 1", "C|county|Notice|通知 1"),
         (Kind.SCHOOL, SCHOOL, f"H|hub|School|{SCHOOL}"),
@@ -31,6 +30,25 @@ def test_an_id_leads_back_to_its_thing(kind: Kind, key: str, said: str) -> None:
     assert plain(text).decode() == said
     assert "=" not in text
     assert decode(text, SOURCES) == Ref(kind, key)
+
+
+@pytest.mark.parametrize("kind", [one for one in Kind if Word.declared[one.value].spec.about_person])
+def test_an_id_of_a_record_about_a_person_does_not_tell_what_its_source_calls_it(kind: Kind) -> None:
+    number = "2016371502000000017"
+    spec = Word.declared[kind.value].spec
+    text = encode(spec, f"province:{number}", SOURCES)
+    assert plain(text).startswith(f"P|province|{kind.value}|".encode())
+    assert number.encode() not in plain(text)
+    assert text == encode(spec, f"province:{number}", SOURCES), "an id stays what it is"
+    assert decode(text, SOURCES) == Ref(kind, f"province:{number}")
+    assert decode(pack(f"P|province|{kind.value}|{number}"), SOURCES) is None, "nobody makes one up"
+
+
+def test_an_id_covered_for_one_kind_or_source_is_none_of_another() -> None:
+    covered = plain(encode(Word.declared["Person"].spec, PUPIL, SOURCES)).decode().split("|")[3]
+    assert decode(pack(f"S|roster|Account|{covered}"), SOURCES) is None
+    assert decode(pack(f"P|province|Person|{covered}"), SOURCES) is None
+    assert decode(pack(f"S|roster|Person|{covered}"), SOURCES) == Ref(Kind.PERSON, PUPIL)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +67,7 @@ def test_a_made_up_or_foreign_id_leads_nowhere(text: str) -> None:
 
 
 def test_an_id_with_loose_bits_at_its_end_is_not_the_id() -> None:
-    text = pack("S|roster|Person|p1x2")
+    text = pack("S|roster|Notice|p1x2")
     assert decode(text, SOURCES) is not None
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     twins = [text[:-1] + last for last in letters if plain(text[:-1] + last) == plain(text)]

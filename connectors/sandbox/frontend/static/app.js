@@ -20,7 +20,8 @@ const QUERY = `query Me {
 const at = (id) => document.getElementById(id);
 const kept = sessionStorage;
 const asked = new URLSearchParams(location.search);
-let language = asked.get("lang") || kept.getItem("lang") || "zh";
+let language = (asked.get("lang") ?? kept.getItem("lang")) === "en" ? "en" : "zh";
+kept.setItem("lang", language);
 let state = "gone";
 let tokens = null;
 let claims = null;
