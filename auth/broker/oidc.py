@@ -202,9 +202,8 @@ class Oidc:
         return provider_of(document, self.settings), freshness(got.headers, METADATA_FRESH)
 
     async def _published(self) -> tuple[tuple[PublicKey, ...], float]:
-        if self._metadata is not None:  # the chain vouches for keys by value: an address could say others
-            jwks = (await self._metadata()).get("jwks")
-            return keys_of(jwks if isinstance(jwks, dict) else {}), KEYS_FRESH
+        if self._metadata is not None and isinstance(jwks := (await self._metadata()).get("jwks"), dict):
+            return keys_of(jwks), KEYS_FRESH  # vouched for by value: an address could say others
         url = (await self._provider.get()).jwks_uri
         got = await answered(self._fetch, "GET", url, within=self.settings.deadline, max_bytes=LARGEST)
         return keys_of(object_of(got.body)), freshness(got.headers, KEYS_FRESH)

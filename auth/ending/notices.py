@@ -34,7 +34,7 @@ GIVEN_UP = timedelta(hours=24)
 LEASE = timedelta(seconds=30)
 WITHIN = 5.0
 PARALLEL, PER_CLIENT = 16, 4
-LOOK_EVERY = 2.0
+LOOK_EVERY, WATCH_EVERY = 2.0, 0.05
 _LONGEST_WAIT, _LARGEST_ANSWER = 3600.0, 16_384
 _LOG = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Keys(Protocol):
 
 class Notice(Kept, frozen=True, kw_only=True):
     """That `client_id` must be told: the sign-on it knew as `sub` and `sid` has ended. `next`: when to try;
-    `tries`: how often it was begun."""
+    `tries`: how often it was begun; `leased`: somebody is at it."""
 
     client_id: str
     sub: str
@@ -62,6 +62,7 @@ class Notice(Kept, frozen=True, kw_only=True):
     next: datetime
     expires: datetime
     tries: int = 0
+    leased: bool = False
 
 
 class Notices:
@@ -97,13 +98,20 @@ class Notices:
         return ids
 
     async def sent(self, ids: Iterable[str], within: float) -> dict[str, bool]:
-        """Try these at once, waiting at most `within` seconds; whether each has arrived. Those under way go
-        on, those that failed are tried again later."""
+        """Try these at once, waiting at most `within` seconds, also for those that the worker or another
+        process took first; whether each has arrived. Those that failed are tried again later."""
         tasks = {each: self._begun(self._try(each)) for each in ids}
-        if tasks:
-            await asyncio.wait(tasks.values(), timeout=within)
-        waiting = {each["_id"] for each in await self._kept.find({"_id": {"$in": list(tasks)}}, limit=1000)}
-        return {each: each not in waiting for each in tasks}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                if tasks:
+                    await asyncio.wait(tasks.values())
+                while any(each["leased"] for each in await self._left_of(tasks)):
+                    await asyncio.sleep(WATCH_EVERY)
+        left = {each["_id"] for each in await self._left_of(tasks)}
+        return {each: each not in left for each in tasks}
+
+    async def _left_of(self, ids: Iterable[str]) -> list[dict[str, Any]]:
+        return await self._kept.find({"_id": {"$in": list(ids)}}, limit=1000)
 
     async def run(self) -> None:
         """Send what is due until cancelled. Without a database it waits for one."""
@@ -157,7 +165,7 @@ class Notices:
         full = [client_id for client_id, count in self._busy.items() if count >= PER_CLIENT]
         found = await self._kept.find_one_and_update(
             {**which, "next": {"$lte": now}, "client_id": {"$nin": full}},
-            {"$set": {"next": now + LEASE}, "$inc": {"tries": 1}},
+            {"$set": {"next": now + LEASE, "leased": True}, "$inc": {"tries": 1}},
         )
         if found is None:
             return None
@@ -180,7 +188,7 @@ class Notices:
             await self._kept.delete_one(mine)
         else:
             wait = timedelta(seconds=min(_LONGEST_WAIT, 2.0 * 4.0 ** min(notice.tries - 1, 8)))
-            await self._kept.update_one(mine, {"$set": {"next": self._now() + wait}})
+            await self._kept.update_one(mine, {"$set": {"next": self._now() + wait, "leased": False}})
 
     def _left(self, client_id: str) -> None:
         self._busy[client_id] -= 1

@@ -152,8 +152,8 @@ class Gate:
     _workers: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> None:
-        """Keep the workers going: indexes, key ring, outbox of logout notices, origins."""
-        work = (self._declared(), self._keys.watch(), self._notices.run(), self._origins())
+        """Keep the workers going: indexes, key ring, notices of sign-ons that ended, origins."""
+        work = (self._declared(), self._keys.watch(), self.endings.run(), self._origins())
         self._workers = [asyncio.create_task(each) for each in work]
 
     async def aclose(self) -> None:

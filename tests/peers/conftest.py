@@ -16,6 +16,7 @@ from tests.peers.town import Browser, Town, browser, town
 
 SECRET = "p" * 43
 BACK, HOME = "https://school.test/back", "https://school.test/home"
+OLD = "https://old.test/back"
 PAGE = "https://page.test"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 SCOPES = ("openid", "profile", "roles", "offline_access", "graph", "introspect")
@@ -58,8 +59,12 @@ def clients(abroad: Abroad) -> tuple[ClientSettings, ...]:
         ),
         ClientSettings(
             id="old-office", name="老教务系统", secret=SECRET, auth_method="client_secret_post",
-            redirect_uris=(BACK,), post_logout_redirect_uris=(HOME,), id_token_alg="RS256",
+            redirect_uris=(BACK, OLD), post_logout_redirect_uris=(HOME,), id_token_alg="RS256",
             backchannel_logout_uri=f"{notices}/old-office", scopes=SCOPES, first_party=True,
+        ),
+        ClientSettings(
+            id="notebook", name="错题本", name_en="Notebook", secret=SECRET, redirect_uris=(BACK,),
+            scopes=("openid", "roles"),
         ),
         ClientSettings(
             id="keyed-office", name="持钥教务系统", auth_method="private_key_jwt", jwks_uri=f"{peer}/jwks",

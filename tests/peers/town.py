@@ -77,6 +77,8 @@ class Browser:
 
     def __init__(self, client: aiohttp.ClientSession, answers: dict[str, str]) -> None:
         self._client, self._answers = client, answers
+        self.typed = 0
+        """How often a password was typed."""
 
     async def go(self, url: str, *, stop: str = "\0", **answers: str) -> Landed:
         """From `url` on, until an address begins with `stop` or a page wants nothing. `answers` are what is
@@ -96,6 +98,7 @@ class Browser:
             if onward is None:
                 return Landed(url, status, text, headers)
             url, form = onward
+            self.typed += "password" in (form or {})
         raise AssertionError("going round in circles")
 
 

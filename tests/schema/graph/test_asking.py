@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any, cast
 
 import pytest
 
 from schema.graph.build import build_schema
 from schema.graph.connections import cursor as plain
-from schema.graph.cursors import USE
 from schema.graph.context import Context, Entity, Losing, Silence
+from schema.graph.cursors import USE
 from schema.graph.ids import encode
 from schema.model.codes import Level
 from schema.model.resource import Resource
@@ -47,6 +48,11 @@ def asked(world: Context, kind: Kind) -> list[Asked]:
 
 def gid(kind: Kind, key: str) -> str:
     return encode(Word.declared[kind.value].spec, key, SOURCES)
+
+
+def sealed(cursor: str) -> str:
+    """A list's own cursor as clients carry it."""
+    return SOURCES.veil.seal(cursor, USE)
 
 
 async def test_a_pupil_finds_the_way_from_herself_to_the_province() -> None:
@@ -207,13 +213,26 @@ async def test_a_whole_list_is_read_page_by_page() -> None:
     ("first", "after", "code"),
     [
         (501, None, "BAD_FIRST"), (-1, None, "BAD_FIRST"), (1, "row1", "BAD_CURSOR"),
-        (1, cursor(1) + "A", "BAD_CURSOR"), (1, gid(Kind.PERSON, PUPIL), "BAD_CURSOR"),
+        (1, plain(1), "BAD_CURSOR"), (1, sealed(plain(1)) + "AAAA", "BAD_CURSOR"),
+        (1, sealed(plain(1) + "A"), "BAD_CURSOR"), (1, sealed("row1"), "BAD_CURSOR"),
+        (1, SOURCES.veil.seal(plain(1), "another use"), "BAD_CURSOR"), (1, "A" * 40_000, "BAD_CURSOR"),
+        (1, gid(Kind.PERSON, PUPIL), "BAD_CURSOR"),
     ],
 )  # fmt: skip
 async def test_a_page_that_cannot_be_is_refused_with_a_code(first: int, after: str | None, code: str) -> None:
     result = await SCHEMA.execute(PAGED, {"first": first, "after": after}, context())
     assert result.data == {"school": {"classes": None}}
     assert [getattr(error.original_error, "code", "") for error in result.errors or []] == [code]
+
+
+async def test_a_cursor_is_neither_readable_nor_alike_in_two_answers() -> None:
+    one, other = [
+        (await ask(PAGED, context(), first=1))["school"]["classes"]["pageInfo"]["endCursor"] for _ in range(2)
+    ]
+    assert one != other
+    assert len(one) == len(other)
+    assert SOURCES.veil.unseal(one, USE) == SOURCES.veil.unseal(other, USE) == plain(1)
+    assert "at|" not in base64.urlsafe_b64decode(one + "==").decode("latin-1")
 
 
 async def test_lists_over_sources_go_on_with_the_directorys_own_cursors() -> None:
@@ -223,8 +242,9 @@ async def test_lists_over_sources_go_on_with_the_directorys_own_cursors() -> Non
     chapter = gid(Kind.CHAPTER, "ch1")
     page = (await ask(query, world, id=chapter))["chapter"]["resources"]
     assert page["totalCount"] == 5
-    assert page["pageInfo"] == {"hasNextPage": True, "endCursor": "row2"}
-    rest = (await ask(query, world, id=chapter, after="row4"))["chapter"]["resources"]
+    assert page["pageInfo"]["hasNextPage"]
+    assert SOURCES.veil.unseal(page["pageInfo"]["endCursor"], USE) == "row2"
+    rest = (await ask(query, world, id=chapter, after=sealed("row4")))["chapter"]["resources"]
     assert [one["title"] for one in rest["nodes"]] == ["分数的意义5"]
     assert asked(world, Kind.RESOURCE)[0].more["where"] == {"chapter_keys": ["ch1"]}
 

@@ -8,11 +8,13 @@ from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from schema.model import activity, organization, person  # noqa: F401 - words are declared by import
+from schema.model import activity, organization, person, platform, region, report, resource  # noqa: F401 - words are declared by import
 from schema.model.codes import PersonRole
 from schema.model.divisions import shipped
-from schema.model.policy import decision, is_minor, reveal, ties
+from schema.model.policy import Eye, decided, decision, is_minor, reveal, ties
 from schema.model.privacy import Duty, Mask, PrivacyClass, masked
 from schema.model.viewer import Standing, Viewer
 from schema.model.words import Family, Kind, Word
@@ -52,10 +54,46 @@ PERSONAS = {
 def seen(viewer: Viewer, kind: Kind, key: str, **changed: Any) -> Mapping[str, Any]:
     """What this viewer sees of the record, by field; empty when it looks absent."""
     spec = Word.declared[kind.value].spec
-    shown = reveal(viewer, spec, {**ROWS[kind][key], **changed}, WITHIN, TODAY)
+    shown = reveal(viewer, spec, {**ROWS.get(kind, {}).get(key, {}), **changed}, WITHIN, TODAY)
     values, open_fields = shown or ({}, frozenset())
     graph = {name for name in open_fields if not spec.fields[name].hidden}
     return {name: value for name, value in values.items() if name in graph}
+
+
+ODD: st.SearchStrategy[Any] = st.sampled_from([None, "", [], ["x"], "2010-01-01", 7, {"a": 1}])
+RECORDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "region_code": st.sampled_from(["371502", "371521", "370000", "000000"]) | ODD,
+        "school_code": st.sampled_from([SCHOOL, "3137000002"]) | st.just(""),
+        "class_key": st.sampled_from([CLASS, "roster:c9"]),
+        "class_keys": st.lists(st.sampled_from([CLASS, "roster:c9"]), max_size=2),
+        "person_key": st.sampled_from([PUPIL, TEACHER, MOTHER, "roster:p9"]),
+        "match_key": st.sampled_from(["m1", "m9"]),
+        "guardian_key": st.sampled_from([MOTHER, "roster:g9"]),
+        "birth_date": st.sampled_from(["2016-05-04", "2010-01-01", "1985-01-01", "20100504", "", "2010-13-01xx"]),
+        "roles": st.lists(st.sampled_from(["STUDENT", "TEACHER", "GUARDIAN"]), max_size=2),
+        "role": st.sampled_from(["STUDENT", "TEACHER", ""]),
+        "actor_role": st.sampled_from(["STUDENT", "TEACHER"]),
+        "name": st.just("x"),
+    },
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(RECORDS, max_size=8), st.sampled_from(sorted(PERSONAS)), st.booleans(), st.data())
+def test_who_looks_at_many_records_decides_as_if_each_were_the_only_one(
+    records: list[dict[str, Any]], who: str, vendor: bool, data: st.DataObject
+) -> None:
+    viewer = replace(PERSONAS[who], third_party=vendor, consented=frozenset({PUPIL}))
+    eye = Eye(viewer, WITHIN, TODAY)
+    for record in records:
+        spec = data.draw(st.sampled_from([Word.declared[kind.value].spec for kind in Kind]))
+        try:
+            alone = decided(viewer, spec, record, WITHIN, TODAY)
+        except TypeError:
+            continue
+        assert eye.decided(spec, record) is alone
 
 
 @pytest.mark.parametrize("who", PERSONAS)
@@ -174,6 +212,35 @@ def test_who_teaches_the_same_class_is_a_colleague_and_no_pupil() -> None:
     values = seen(COUNTY_TEACHER, Kind.PERSON, TEACHER, person_key="roster:t9", gender="2")
     assert values["display_name"]
     assert not {"gender", "birth_date"} & values.keys()
+
+
+@pytest.mark.parametrize("place", ["371502", "371500", "370000", "000000"])
+def test_a_notice_of_ones_own_county_city_or_province_is_for_all_staff_below(place: str) -> None:
+    notice = {"title": "关于期末工作的通知", "region_code": place}
+    spec = Word.declared["Notice"].spec
+    for insider in (COUNTY_TEACHER, OTHER_TEACHER):
+        assert reveal(insider, spec, notice, WITHIN, TODAY)
+    for outsider in (STRANGER, HER_PUPIL, THE_GUARDIAN):
+        assert reveal(outsider, spec, notice, WITHIN, TODAY) is None
+    assert reveal(COUNTY_TEACHER, spec, {**notice, "region_code": "371521"}, WITHIN, TODAY) is None
+    assert reveal(COUNTY_TEACHER, spec, {**notice, "school_code": "3137000002"}, WITHIN, TODAY) is None
+
+
+def test_the_bureaus_catalogue_of_data_is_not_for_the_teachers_below_it() -> None:
+    dataset = {"name": "学籍数据", "region_code": "370000"}
+    assert reveal(COUNTY_TEACHER, Word.declared["Dataset"].spec, dataset, WITHIN, TODAY) is None
+    assert reveal(OFFICER, Word.declared["Dataset"].spec, dataset, WITHIN, TODAY)
+
+
+@pytest.mark.parametrize("who", PERSONAS)
+def test_what_a_pupil_did_is_for_the_family_and_those_who_teach_them(who: str) -> None:
+    deed = {**EVENT, "person_key": PUPIL, "class_keys": [CLASS], "actor_role": "STUDENT"}
+    sees = seen(PERSONAS[who], Kind.ACTIVITY_EVENT, "", **deed)
+    assert bool(sees) is (who in ("pupil", "guardian", "teacher"))
+    head = replace(OTHER_TEACHER.standings[0], role=PersonRole.PRINCIPAL, duties=frozenset(Duty))
+    managing = Viewer("head", (head,), purposes=frozenset({Duty.SCHOOL_MANAGEMENT}))
+    assert "verb" in seen(managing, Kind.ACTIVITY_EVENT, "", **deed)
+    assert not seen(replace(managing, purposes=frozenset()), Kind.ACTIVITY_EVENT, "", **deed)
 
 
 EVENT = {"school_code": SCHOOL, "region_code": "371502", "verb": "logged-in", "occurred_at": "2026-11-20"}
