@@ -8,7 +8,6 @@ from typing import Any
 from auth.broker.upstream import Upstream
 from auth.fetch import Fetch
 from auth.ports import Matching
-from auth.proofs import Proofs
 from auth.settings import UpstreamSettings
 
 
@@ -19,13 +18,12 @@ def upstream(
     clock: Callable[[], float],
     *,
     metadata: Callable[[], Awaitable[Mapping[str, Any]]] | None = None,
-    once: Proofs | None = None,
 ) -> Upstream:
     """The provider of that table; asks nobody yet. `clock` gives seconds since 1970.
 
-    `metadata`: an OIDC provider's, by its chain of trust (a table with `trusted_by`). `once`: where what
-    counts once is noted, for all processes. Raises ValueError, with a text for the operator, for a table that
-    its kind cannot work with. A kind is loaded when a table names it.
+    `metadata`: an OIDC provider's, by its chain of trust (a table with `trusted_by`). Raises ValueError, with
+    a text for the operator, for a table that its kind cannot work with. A kind is loaded when a table names
+    it.
     """
     if settings.trusted_by and settings.kind != "oidc":
         raise ValueError(
@@ -35,7 +33,7 @@ def upstream(
         case "oidc":
             from auth.broker.oidc import Oidc
 
-            return Oidc(settings, fetch, matching, clock, metadata=metadata, once=once)
+            return Oidc(settings, fetch, matching, clock, metadata=metadata)
         case "oauth2":
             from auth.broker.oauth2 import OAuth2
 

@@ -14,7 +14,6 @@ the issuer's own), `plain_http`, `verified_claim` (see `asserted`).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -47,7 +46,6 @@ from auth.broker.upstream import UpstreamLogout, UpstreamRefused
 from auth.documents import UpstreamSession
 from auth.fetch import Fetch
 from auth.ports import Assertion, Matching
-from auth.proofs import Proofs, RememberedProofs
 from auth.settings import UpstreamSettings
 
 METADATA_FRESH, KEYS_FRESH = 3600.0, 600.0
@@ -59,8 +57,8 @@ Metadata = Callable[[], Awaitable[Mapping[str, Any]]]
 class Oidc:
     """One OpenID provider. As `Upstream` promises; made without asking it anything.
 
-    `metadata`: where its metadata comes from instead of its own discovery document (a trust chain). `once`:
-    where logout tokens are noted; else in this process. Raises ValueError for a table that cannot work.
+    `metadata`: where its metadata comes from instead of its own discovery document (a trust chain). Raises
+    ValueError for a table that cannot work.
     """
 
     def __init__(
@@ -71,14 +69,12 @@ class Oidc:
         clock: Callable[[], float],
         *,
         metadata: Metadata | None = None,
-        once: Proofs | None = None,
     ) -> None:
         _check(settings, metadata)
         self.settings = settings
         self._fetch, self._matching, self._clock = fetch, matching, clock
         self._algorithms = pinned(settings.algorithms, settings.code)
         self._metadata = metadata
-        self._once = once or RememberedProofs(clock)
         self._provider: Remembered[Provider] = Remembered(self._discovered, clock)
         self._keys: Remembered[tuple[PublicKey, ...]] = Remembered(self._published, clock)
 
@@ -152,13 +148,10 @@ class Oidc:
         return address(endpoint, {name: value for name, value in asked.items() if value})
 
     async def logged_out(self, form: Mapping[str, str]) -> UpstreamLogout:
-        """Its logout token (Back-Channel Logout §2.5), verified and seen once. Raises `UpstreamRefused`;
-        `StoreDown` when `once` cannot tell."""
+        """Its logout token (Back-Channel Logout §2.5), verified. That it counts once is up to who acts on
+        it (`auth.ending.upstream_notices`): only then is it known to be done. Raises `UpstreamRefused`."""
         token = await self._verified(form.get("logout_token"))
         sub, sid, jti, until = check_logout_token(token, self._wanted())
-        digest = hashlib.sha256(f"logout\0{self.settings.issuer}\0{jti}".encode()).hexdigest()
-        if not await self._once.first(digest, until):
-            raise UpstreamRefused("claim-jti", "this logout token was used before")
         return UpstreamLogout(self.settings.issuer, sub, sid, jti, until)
 
     def _wanted(self, *, audience: str = "", nonce: str | None = None, max_age: int | None = None) -> Wanted:

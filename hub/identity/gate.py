@@ -278,7 +278,6 @@ def _upstream(asked: Asked, federation: Federation, settings: UpstreamSettings) 
         metadata = _by_chain(federation, settings)
     return kinds.upstream(
         settings, asked.fetch, asked.matching, asked.clock, metadata=metadata,
-        once=StoredProofs(asked.store),
     )  # fmt: skip
 
 

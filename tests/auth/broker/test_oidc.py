@@ -285,16 +285,12 @@ def notice(provider: HostileProvider, header: dict[str, Any], claims: dict[str, 
      ({"typ": "application/logout+jwt"}, {})],
     ids=["whole", "of a session", "of an account", "typed JWT", "without exp", "typed in full"],
 )  # fmt: skip
-async def test_the_county_tells_that_a_session_ended_and_is_believed_once(
+async def test_the_county_tells_that_a_session_ended_and_is_believed(
     header: dict[str, Any], claims: dict[str, Any], provider: HostileProvider, upstream: Oidc
 ) -> None:
-    told = notice(provider, header, claims)
-    ended = await upstream.logged_out(told)
+    ended = await upstream.logged_out(notice(provider, header, claims))
     assert ended.iss == provider.url
     assert (ended.sub or SUB, ended.sid or "s-1", ended.jti) == (SUB, "s-1", "j-1")
-    with pytest.raises(UpstreamRefused) as caught:
-        await upstream.logged_out(told)
-    assert caught.value.kind == "claim-jti"
 
 
 WRONG_NOTICES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
