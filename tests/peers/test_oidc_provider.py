@@ -176,9 +176,6 @@ async def test_signing_out_there_reaches_us_and_the_id_token_is_exchanged_for_no
         notice = await asyncio.wait_for(told.get(), 10)
         ended = await upstream.logged_out(notice)
         assert (ended.iss, ended.sid) == (assertion.iss, assertion.sid)
-        with pytest.raises(UpstreamRefused) as caught:
-            await upstream.logged_out(notice)
-        assert caught.value.kind == "claim-jti"
 
 
 async def test_prompt_none_is_refused_there_as_long_as_nobody_has_signed_in() -> None:
