@@ -48,6 +48,7 @@ from hub.web.cors import Cors
 from hub.web.graphql import GraphQLEndpoint
 from hub.web.identify import presented
 from hub.web.limits import Limits
+from hub.web.page import page_client
 from hub.web.provenance import extensions
 from hub.web.routes import routes
 from hub.web.sight import viewer_of
@@ -228,6 +229,7 @@ def tokens_of(settings: Settings, ring: KeyRing, clock: Clock) -> AccessTokens:
 def _asked_of(hub: Hub, ring: KeyRing, seal: Seal, mongo: Mongo, http: Http) -> Asked:
     """What the gate is built from."""
     settings, index = hub.loaded.settings, hub.records.index
+    page = page_client(settings.identity.issuer)
     assert index is not None, "there is a database"
 
     def region_name(code: str, _language: str) -> str:
@@ -236,7 +238,8 @@ def _asked_of(hub: Hub, ring: KeyRing, seal: Seal, mongo: Mongo, http: Http) -> 
 
     return Asked(
         identity=settings.identity, trust=settings.trust, upstreams=settings.upstreams,
-        clients=settings.clients, level=settings.hub.level.value, region=settings.hub.region,
+        clients=(*settings.clients, page), level=settings.hub.level.value,
+        region=settings.hub.region,
         purposes=tuple(duty.value for duty in Duty), state=state_folder(hub.loaded), keys=ring,
         store=MongoStore(mongo), fetch=HttpFetch(http),
         people=RosterPeople(hub.directory, hub.today, index.find), matching=seal, audit=hub.records.log,

@@ -19,6 +19,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from auth.settings import ClientSettings
+from schema.model.privacy import Duty
+
 Personas = Sequence[Mapping[str, str]] | Callable[[], Sequence[Mapping[str, str]]]
 """Demo personas, or what makes them anew at each visit, for their tokens grow old."""
 
@@ -54,6 +57,22 @@ class _File:
     content: bytes
     digest: str
     media_type: str
+
+
+def page_client(issuer: str) -> ClientSettings:
+    """The query page as an application of the hub that serves it."""
+    return ClientSettings(
+        id="rongtong-page",
+        name="查询页",
+        name_en="Query page",
+        auth_method="none",
+        redirect_uris=(f"{issuer}/",),
+        post_logout_redirect_uris=(f"{issuer}/",),
+        scopes=("openid", "profile", "graph"),
+        purposes=tuple(duty.value for duty in Duty),
+        first_party=True,
+        minors=True,
+    )
 
 
 def page_routes(personas: Personas | None = None) -> list[Route]:

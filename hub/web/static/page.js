@@ -34,7 +34,7 @@ const PURPOSES = [
 ];
 
 const state = {
-  token: "", purpose: "", provenance: true, examples: [], personas: [ANONYMOUS], root: null, shown: 0, asked: 0,
+  token: "", mine: false, purpose: "", provenance: true, examples: [], personas: [ANONYMOUS], root: null, shown: 0, asked: 0,
 };
 
 const at = (id) => document.getElementById(id);
@@ -59,7 +59,8 @@ async function ask(params) {
     "Content-Type": "application/json",
     Accept: "application/graphql-response+json, application/json;q=0.9",
   };
-  if (state.token) headers.Authorization = `Bearer ${state.token}`;
+  const token = state.mine ? await signedToken() : state.token;
+  if (token) headers.Authorization = `Bearer ${token}`;
   if (state.purpose) headers["X-Rongtong-Purpose"] = state.purpose;
   const body = { ...params, operationName: named(params), extensions: { provenance: state.provenance } };
   const aside = params.operationName === "IntrospectionQuery";
@@ -108,6 +109,7 @@ function group(label, own) {
 
 function become(index) {
   state.token = state.personas[index]?.token ?? "";
+  state.mine = state.personas[index]?.name === "me";
 }
 
 function declare(index) {
@@ -151,7 +153,7 @@ function memory() {
 function choose(index) {
   const example = state.examples[index];
   const persona = state.personas.findIndex((each) => each.name === example?.persona);
-  if (persona >= 0) {
+  if (persona >= 0 && !state.mine) {
     at("persona").value = String(persona);
     become(persona);
   }
@@ -165,11 +167,14 @@ function listen(id, event, act) {
 }
 
 async function start() {
-  const [personas, examples] = await Promise.all([json("/demo/personas.json"), json("/static/examples.json")]);
+  const [personas, examples, me] = await Promise.all([
+    json("/demo/personas.json"), json("/static/examples.json"), signOn(),
+  ]);
   if (personas) state.personas = [ANONYMOUS, ...personas.filter((each) => each.name !== "anonymous")];
+  if (me) state.personas = [me, ...state.personas];
   state.examples = examples ?? [];
-  at("persona-field").hidden = !personas;
-  at("token-field").hidden = Boolean(personas);
+  at("persona-field").hidden = !personas && !me;
+  at("token-field").hidden = Boolean(personas) || Boolean(signed.offered);
   at("persona").replaceChildren(...state.personas.map(option));
   at("purpose").replaceChildren(...PURPOSES.map(option));
   grouped(at("example"));
@@ -182,6 +187,10 @@ async function start() {
   state.root = ReactDOM.createRoot(at("graphiql"));
   declare(0);
   choose(0);
+  if (me) {
+    at("persona").value = "0";
+    become(0);
+  }
 }
 
 start();

@@ -25,7 +25,7 @@ async def test_every_file_that_the_page_names_is_served_and_kept_for_a_year(demo
         assert answer.status == 200
         page = await answer.text()
     names = re.findall(r'(?:src|href)="(/[^"]*)"', page)
-    assert len(names) == 9
+    assert len(names) == 10
     for name in names:
         async with demo.http.get(demo.url + name) as answer:
             assert answer.status == 200, name
