@@ -20,6 +20,9 @@ class AuthError(Exception):
     code = "AUTH_ERROR"
     public = "身份服务出错 / identity error"
 
+    shown_code = ""
+    """What a page shows instead of `code`, where a word more helps to find the cause."""
+
     def __init__(self, public: str | None = None) -> None:
         if public is not None:
             self.public = public

@@ -94,7 +94,7 @@ class Pages:
         chinese, _, english = error.public.partition(" / ")
         wait = getattr(error, "retry_after", None)
         response = self.show(
-            request, "error", status=status, code=error.code, chinese=chinese,
+            request, "error", status=status, code=error.shown_code or error.code, chinese=chinese,
             english=english or chinese, retry_after=int(wait) if wait else 0,
         )  # fmt: skip
         if wait:

@@ -28,7 +28,9 @@ from auth.settings import (
 )
 from connectors.address import Guard
 from connectors.catalog import TONGUES
+from hub.gate_settings import faults
 from schema.model.codes import Level
+from schema.model.divisions import shipped
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -180,6 +182,7 @@ def load(file: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
     except msgspec.ValidationError as error:
         raise _refused(file, text, quiet(str(error))) from None
     _check_hub(file, text, settings.hub)
+    _check_gate(file, text, settings)
     _check_sources(file, text, settings)
     return Loaded(settings, file.resolve())
 
@@ -313,6 +316,16 @@ def _check_hub(file: Path, text: str, hub: Hub) -> None:
             file, _line(text, "hub", "matching_key"), "匹配密钥太短 / matching_key is too short",
             "至少 32 字节，或留空 / 32 bytes or more, or leave it empty",
         )  # fmt: skip
+
+
+def _check_gate(file: Path, text: str, settings: Settings) -> None:
+    found = faults(
+        settings.identity, settings.trust, settings.upstreams, settings.clients,
+        development=settings.hub.environment == "development",
+        known_region=lambda code: shipped().get(code) is not None,
+    )  # fmt: skip
+    for fault in found:
+        raise SettingsRefused(file, _line(text, fault.path, fault.name), fault.cause, fault.remedy)
 
 
 def _check_sources(file: Path, text: str, settings: Settings) -> None:

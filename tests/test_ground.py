@@ -14,6 +14,8 @@ import msgspec
 import pytest
 
 from auth import settings as gate_settings
+from auth.trust.identifiers import is_entity
+from auth.trust.keys import thumbprints
 from hub import settings
 from hub.settings import Seconds, Settings, load
 
@@ -79,6 +81,11 @@ def documented() -> dict[tuple[str, str], tuple[str, str]]:
         live = line.removeprefix("#| ")
         if table := re.fullmatch(r"\[+(\w+)\]+", live):
             section = table[1]
+        elif named := re.fullmatch(r'\[(\w+)\.(\w+)\."[^"]+"\]', live):  # a knob that is a table of names
+            found[named[1], named[2]] = (comments[-2], comments[-1])
+            section = f"{named[1]}.{named[2]}"
+        elif "." in section:
+            continue  # what stands in such a table is not ours to name
         elif knob := re.match(r"(\w+) = ", live):
             found[section, knob[1]] = (comments[-2], comments[-1])
         comments = [*comments, live.removeprefix("# ")] if line.startswith("# ") else [*comments, line]
@@ -121,6 +128,9 @@ def test_the_examples_in_the_reference_are_ones_that_the_hub_reads(tmp_path: Pat
     assert [source.code for source in told.sources] == ["county-tables"]
     assert [upstream.code for upstream in told.upstreams] == ["county"]
     assert [client.id for client in told.clients] == ["school-app"]
+    ((anchor, jwks),) = told.trust.anchors.items()
+    assert is_entity(anchor)
+    assert [key["kid"] for key in jwks["keys"]] == thumbprints(jwks)
 
 
 # --- commands and documents ---

@@ -24,7 +24,7 @@ from auth.broker.pending import Intention, Pending, Pendings
 from auth.broker.upstream import Upstream, UpstreamRefused
 from auth.browser import form, language, query
 from auth.documents import Interaction, Session
-from auth.errors import Denied
+from auth.errors import Denied, StoreDown
 from auth.pages import Pages
 from auth.ports import Assertion, Audit
 from auth.sessions import Sessions
@@ -163,11 +163,18 @@ class SignIn:
             "sign_in", person=person, upstream=assertion.upstream, level=assertion.level, acr=assertion.acr
         )
         _session, cookie = await self._sessions.sign_in(old, mark, person, assertion)
-        if interaction:
+        return self._kept(await self._led_on(request, interaction, mark), mark, cookie)
+
+    async def _led_on(self, request: Request, interaction: str, mark: str) -> Response:
+        """Back to the application's request, or home. The sign-on is written by now: whatever fails here,
+        its browser has the cookie, so that no sign-on is left that nobody can end."""
+        if not interaction:
+            return self._pages.onward("/account")
+        try:
             await self._interactions.signed_in(interaction, mark)
-        query = urlencode({"i": interaction})
-        response = self._pages.onward(f"/oauth/authorize/resume?{query}" if interaction else "/account")
-        return self._kept(response, mark, cookie)
+        except StoreDown as down:
+            return self._pages.error(request, down)
+        return self._pages.onward(f"/oauth/authorize/resume?{urlencode({'i': interaction})}")
 
     async def _linked(self, request: Request, session: Session, assertion: Assertion) -> Response:
         mark = self._mark(request)

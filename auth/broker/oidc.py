@@ -89,7 +89,7 @@ class Oidc:
         max_age: int | None = None,
     ) -> tuple[str, dict[str, str]]:
         """The authorization request (Core §3.1.2.1), and what `finish` needs back."""
-        provider = await self._provider.get()
+        provider = await self._described()
         kept = begun(self.settings, callback, state)
         wishes = {
             "nonce": kept["nonce"],
@@ -106,7 +106,7 @@ class Oidc:
         self, callback: str, state: str, query: Mapping[str, str], kept: Mapping[str, str]
     ) -> Assertion:
         """Who signed in there; raises `UpstreamRefused` with the first check that failed as its kind."""
-        provider = await self._provider.get()
+        provider = await self._described()
         code = code_of(self.settings, callback, state, query, kept, sends_iss=provider.sends_iss)
         tokens = await redeemed(
             self._fetch, self.settings, provider.token_endpoint, code, kept, provider.token_auth
@@ -134,7 +134,7 @@ class Oidc:
     async def logout_url(self, session: UpstreamSession, back: str, state: str) -> str | None:
         """Its end-session address (RP-Initiated Logout §2); None without one, or when it cannot be asked."""
         try:
-            endpoint = (await self._provider.get()).end_session_endpoint
+            endpoint = (await self._described()).end_session_endpoint
         except UpstreamRefused:
             return None
         if not endpoint or session.iss != self.settings.issuer:
@@ -160,7 +160,7 @@ class Oidc:
 
     async def _verified(self, token: object) -> Signed:
         parts = opened(token, self._algorithms)
-        key = key_for(parts, await self._keys.get()) or key_for(parts, await self._keys.renewed())
+        key = key_for(parts, await self._signers()) or key_for(parts, await self._signers(anew=True))
         if key is None:
             raise UpstreamRefused("key", "not exactly one key of the provider fits")
         verify(parts, key)
@@ -186,18 +186,26 @@ class Oidc:
             sid=claims.get("sid", ""), hint=hint,
         )  # fmt: skip
 
-    async def _discovered(self) -> tuple[Provider, float]:
+    async def _described(self) -> Provider:
+        """Its metadata. A chain is asked each time: it remembers by itself, and no longer than it holds."""
         if self._metadata is not None:
-            return provider_of(await self._metadata(), self.settings), METADATA_FRESH
+            return provider_of(await self._metadata(), self.settings)
+        return await self._provider.get()
+
+    async def _signers(self, *, anew: bool = False) -> tuple[PublicKey, ...]:
+        """Its keys: vouched for by value where a chain tells them, for an address could say others."""
+        if self._metadata is not None and isinstance(jwks := (await self._metadata()).get("jwks"), dict):
+            return keys_of(jwks)
+        return await (self._keys.renewed() if anew else self._keys.get())
+
+    async def _discovered(self) -> tuple[Provider, float]:
         url = f"{self.settings.issuer.removesuffix('/')}/.well-known/openid-configuration"
         got = await answered(self._fetch, "GET", url, within=self.settings.deadline)
         document = object_of(got.body)
         return provider_of(document, self.settings), freshness(got.headers, METADATA_FRESH)
 
     async def _published(self) -> tuple[tuple[PublicKey, ...], float]:
-        if self._metadata is not None and isinstance(jwks := (await self._metadata()).get("jwks"), dict):
-            return keys_of(jwks), KEYS_FRESH  # vouched for by value: an address could say others
-        url = (await self._provider.get()).jwks_uri
+        url = (await self._described()).jwks_uri
         got = await answered(self._fetch, "GET", url, within=self.settings.deadline, max_bytes=LARGEST)
         return keys_of(object_of(got.body)), freshness(got.headers, KEYS_FRESH)
 

@@ -30,6 +30,9 @@ _PUBLIC = {
 }
 _OWN_WORDS = {
     "denied": "您在身份源取消了登录 / you cancelled signing in at the provider",
+    "distrusted": "此身份源目前没有通过上级教育部门的信任链，没有登录；请换一种方式登录，或联系其运维 / "
+    "no chain of trust vouches for this provider now and nobody was signed in: sign in another way, or tell "
+    "the provider's operator",
     "interaction-required": "需要在身份源重新登录 / you need to sign in at the provider again",
 }
 _RETRY_AFTER = 5.0
@@ -53,6 +56,8 @@ class UpstreamRefused(AuthError):
         super().__init__(_OWN_WORDS.get(kind, _PUBLIC[status]))
         self.kind, self.detail, self.status = kind, detail, status
         self.retry_after = _RETRY_AFTER if status == 503 else None
+        if kind == "distrusted":
+            self.shown_code = f"{self.code}: {detail}"
 
 
 def unanswered(error: FetchFailed) -> UpstreamRefused:

@@ -105,7 +105,7 @@ class Notices:
             async with asyncio.timeout(within):
                 if tasks:
                     await asyncio.wait(tasks.values())
-                while any(each.get("leased") for each in await self._left_of(tasks)):
+                while any(each.get("leased") for each in await self._left_of(tasks)):  # noqa: ASYNC110
                     await asyncio.sleep(WATCH_EVERY)
         left = {each["_id"] for each in await self._left_of(tasks)}
         return {each: each not in left for each in tasks}

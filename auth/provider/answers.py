@@ -57,7 +57,11 @@ def _of_auth(error: AuthError) -> Response:
     }
     challenge = getattr(error, "challenge", "")
     headers = {"WWW-Authenticate": challenge} if challenge else {}
-    return answer(body, getattr(error, "status", 400), headers)
+    status = getattr(error, "status", 400)
+    if status == 503:  # such as a superior in a chain of trust that gives no answer just now
+        body["error"] = "temporarily_unavailable"
+        headers["Retry-After"] = str(max(1, round(getattr(error, "retry_after", None) or 10)))
+    return answer(body, status, headers)
 
 
 def from_authlib(status: int, body: Any, headers: Iterable[tuple[str, str]]) -> Response:

@@ -22,7 +22,7 @@ ACRS = ("urn:rongtong:acr:password", "urn:rongtong:acr:name-verified", "urn:rong
         "urn:rongtong:acr:passkey")  # fmt: skip
 """How surely a person was recognised, from low to high; a passkey: a password that resists phishing."""
 CLAIMS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash",
-          "name", "roles")  # fmt: skip
+          "name", "roles", "groups")  # fmt: skip
 GRANTS = ("authorization_code", "refresh_token", "client_credentials",
           "urn:ietf:params:oauth:grant-type:device_code",
           "urn:ietf:params:oauth:grant-type:token-exchange")  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from joserfc import jwt
@@ -21,8 +21,8 @@ _ALGORITHMS = ("ES256", "RS256")
 
 
 def claims_about(profile: Profile, scopes: Collection[str]) -> dict[str, Any]:
-    """What these scopes tell of a person, in ID tokens and at userinfo: `name` (profile), `roles` (roles),
-    each role as {role, region, school}; never a key of a person or class."""
+    """What these scopes tell of a person, in ID tokens and at userinfo: `name` (profile); `roles` (roles),
+    each as {role, region, school}, and the same in `groups`; never a key of a person or class."""
     claims: dict[str, Any] = {}
     if "profile" in scopes and profile.name:
         claims["name"] = profile.name
@@ -30,7 +30,17 @@ def claims_about(profile: Profile, scopes: Collection[str]) -> dict[str, Any]:
         each = [(role.role, role.region_code, role.school_code) for role in profile.roles]
         named = [{"role": r, "region": region, "school": school} for r, region, school in dict.fromkeys(each)]
         claims["roles"] = [{k: v for k, v in role.items() if v} for role in named]
+        claims["groups"] = _groups(each)
     return claims
+
+
+def _groups(roles: Iterable[tuple[str, str | None, str | None]]) -> list[str]:
+    """Roles as plain words, for web servers and products that compare nothing but words: `TEACHER`, and with
+    the place `TEACHER@3137000001` (a school) or `ADMIN@371500` (a region)."""
+    words: dict[str, None] = {}
+    for role, region, school in roles:
+        words |= {role: None, f"{role}@{school or region}" if school or region else role: None}
+    return list(words)
 
 
 def half_hash(value: str) -> str:

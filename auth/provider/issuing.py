@@ -6,6 +6,7 @@ Rule 2: after issuing the family is looked at again: what was revoked meanwhile 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -66,15 +67,17 @@ def grant_of(family: Family, scopes: tuple[str, ...]) -> Grant:
 
 
 class Issuing:
-    """Issues tokens. `life` of access tokens in seconds."""
+    """Issues tokens. `life` of access tokens in seconds; those of a client by chain (OpenID Federation) end
+    with its chain at the latest. `clock` gives seconds since 1970."""
 
     def __init__(
         self, *, issuer: str, tokens: AccessTokens, id_tokens: IdTokens, families: Families,
         sessions: NotesClients, persons: Persons, subject: Subjects, life: float,
+        clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._issuer, self._tokens, self._id_tokens, self._families = issuer, tokens, id_tokens, families
         self._sessions, self._persons, self._subject = sessions, persons, subject
-        self._life = timedelta(seconds=life)
+        self._life, self._clock = timedelta(seconds=life), clock
 
     async def tokens(
         self, client: Client, grant: Grant, *, with_refresh: bool, with_id_token: bool, jkt: str = "",
@@ -114,8 +117,9 @@ class Issuing:
         nonce: str = "",
     ) -> dict[str, Any]:  # fmt: skip
         """The token answer, signed. Raises `TokenTooLarge`."""
-        access = self._access(prepared, grant, jkt)
-        answer = self._answer(access, grant.scopes, jkt)
+        life = self._life_for(prepared.client)
+        access = self._access(prepared, grant, jkt, life)
+        answer = self._answer(access, grant.scopes, jkt, life)
         if refresh:
             answer["refresh_token"] = refresh
         if with_id_token:
@@ -131,14 +135,22 @@ class Issuing:
             issuer=self._issuer, subject=client.id, level="", scopes=scopes, purposes=client.purposes,
             client_id=client.id, first_party=client.first_party, jkt=jkt,
         )  # fmt: skip
-        return self._answer(self._tokens.issue(principal, self._life), scopes, jkt)
+        life = self._life_for(client)
+        return self._answer(self._tokens.issue(principal, life), scopes, jkt, life)
 
     async def still(self, family: str) -> None:
         """Look again: raises `Refusal` when the family was revoked while we issued."""
         if family and not await self._families.active(family):
             raise Refusal("invalid_grant", "the grant was revoked")
 
-    def _access(self, prepared: Prepared, grant: Grant, jkt: str) -> str:
+    def _life_for(self, client: Client) -> timedelta:
+        """The graph checks tokens without asking anybody, so none outlives what its client is trusted by."""
+        if client.chain_expires is None:
+            return self._life
+        left = int(client.chain_expires.timestamp() - self._clock())
+        return min(self._life, timedelta(seconds=max(1, left)))
+
+    def _access(self, prepared: Prepared, grant: Grant, jkt: str, life: timedelta) -> str:
         profile, client = prepared.profile, prepared.client
         principal = Principal(
             issuer=self._issuer, subject=prepared.sub, level=profile.level, roles=profile.roles,
@@ -147,13 +159,13 @@ class Issuing:
             first_party=client.first_party, session=grant.session, jkt=jkt, acr=grant.acr,
             auth_time=grant.auth_time,
         )  # fmt: skip
-        return self._tokens.issue(principal, self._life, family=grant.family)
+        return self._tokens.issue(principal, life, family=grant.family)
 
-    def _answer(self, access: str, scopes: tuple[str, ...], jkt: str) -> dict[str, Any]:
+    def _answer(self, access: str, scopes: tuple[str, ...], jkt: str, life: timedelta) -> dict[str, Any]:
         return {
             "access_token": access,
             "token_type": "DPoP" if jkt else "Bearer",
-            "expires_in": int(self._life.total_seconds()),
+            "expires_in": int(life.total_seconds()),
             "scope": " ".join(scopes),
         }
 

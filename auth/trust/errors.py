@@ -171,6 +171,7 @@ class Distrusted(AuthError):
         self.detail = detail
         super().__init__(f"{who}{where[0]}{chinese}{more} / {who}{where[1]} {english}{more}")
         self.reason, self.entity, self.depth, self.also = reason, entity, depth, also
+        self.shown_code = f"{self.code}: {reason}"
         self.retry_after = 10.0 if reason in _AGAIN else None
         self.status = 503 if reason in _AGAIN else 400
 

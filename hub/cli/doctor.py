@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
 from connectors.mapping.load import MappingRefused
 from hub.app import state_folder
+from hub.cli.doctor_sign_on import sign_on
+from hub.cli.finding import Finding
 from hub.cli.listen import PortTaken, address, bound
 from hub.cli.parts import database
 from hub.cli.say import Refusal, dumps, table
@@ -36,20 +36,6 @@ REMEDIES = {
 USUAL_REMEDY = "它在运行吗？地址对吗？联系其运营单位 / is it up, is its address right? Ask its operator"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: whether it is well, what was seen, what to do if not."""
-
-    what: str
-    well: bool
-    seen: str
-    remedy: str = ""
-
-    def told(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"what": self.what, "well": self.well, "seen": self.seen, "remedy": self.remedy}
-
-
 def run(config: Path, as_json: bool) -> None:
     """The command; exit code 1 if something is not well."""
     findings = asyncio.run(_examined(config))
@@ -70,7 +56,7 @@ async def _examined(config: Path) -> list[Finding]:
     ours = await _is_ours(loaded.settings.server)
     found = [Finding("设置 / settings", True, str(config)), _clock(), _disk(loaded)]
     found += [_port(loaded.settings.server, ours), await _database(loaded, ours)]
-    return found + await _sources(config)
+    return [*found, *await sign_on(loaded, ours), *await _sources(config)]
 
 
 def _refused(refused: SettingsRefused | MappingRefused) -> Finding:

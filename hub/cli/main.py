@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from hub.cli.people_commands import audit, people
 from hub.cli.trust_commands import trust
 
 # Plain help: typer's coloured one costs three times the start-up of everything else together.
@@ -22,12 +23,12 @@ app = typer.Typer(
 )  # fmt: skip
 sources = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="已接入的来源 / joined sources.")
 app.add_typer(sources, name="sources")
-people = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="本中心的账号 / accounts of this hub.")
 app.add_typer(people, name="people")
 policy = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="谁能看什么 / who may see what.")
 app.add_typer(policy, name="policy")
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="签名密钥 / signing keys.")
 app.add_typer(keys, name="keys")
+app.add_typer(audit, name="audit")
 app.add_typer(trust, name="trust")
 
 Config = Annotated[
@@ -226,62 +227,6 @@ def sources_add(
 
     config = to_be_written(config, write)
     add(code, protocol, level, region, name, option or [], school, config, write, as_json)
-
-
-Login = Annotated[str, typer.Argument(help="登录名 / login name.")]
-
-
-@people.command("add")
-def people_add(
-    login: Login,
-    name: Annotated[str, typer.Option(help="姓名 / name.")],
-    role: Annotated[list[str], typer.Option(help="角色，可多个 / role; may be repeated.")],
-    region: Annotated[str, typer.Option(help="区划代码 / region where it holds.")] = "",
-    school: Annotated[str, typer.Option(help="学校标识码 / school where it holds.")] = "",
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """添加账号，密码从终端或标准输入读 / add an account; its password is asked for or piped in."""
-    from hub.cli.config import of_a_hub
-    from hub.cli.people import add
-
-    add(login, name, role, region, school, of_a_hub(config), as_json)
-
-
-@people.command("password")
-def people_password(login: Login, config: Config = None, as_json: Json = False) -> None:
-    """更换密码 / set another password."""
-    from hub.cli.config import of_a_hub
-    from hub.cli.people import password
-
-    password(login, of_a_hub(config), as_json)
-
-
-@people.command("close")
-def people_close(login: Login, config: Config = None, as_json: Json = False) -> None:
-    """停用账号 / close an account; it is kept."""
-    from hub.cli.config import of_a_hub
-    from hub.cli.people import close
-
-    close(login, of_a_hub(config), as_json)
-
-
-@people.command("reopen")
-def people_reopen(login: Login, config: Config = None, as_json: Json = False) -> None:
-    """恢复账号 / reopen a closed account."""
-    from hub.cli.config import of_a_hub
-    from hub.cli.people import reopen
-
-    reopen(login, of_a_hub(config), as_json)
-
-
-@people.command("list")
-def people_list(config: Config = None, as_json: Json = False) -> None:
-    """列出账号 / list the accounts."""
-    from hub.cli.config import of_a_hub
-    from hub.cli.people import show
-
-    show(of_a_hub(config), as_json)
 
 
 @keys.command("list")

@@ -84,6 +84,7 @@ from auth.trust import federation as trust
 from auth.trust.authority import Published
 from auth.trust.errors import Distrusted
 from auth.trust.federation import Federation
+from hub.identity.published import RELYING_PARTY, relying_party
 
 INDEXES: tuple[IndexSpec, ...] = (
     *account_files.INDEXES, *chain.INDEXES, *client_files.INDEXES, *codes.INDEXES, *consents.INDEXES,
@@ -255,6 +256,8 @@ def _core(asked: Asked) -> _Core:
     found["openid_provider"] = Discovery(
         identity.issuer, keys, registration=bool(identity.registration_token)
     ).metadata | {"client_registration_types_supported": ["automatic"]}
+    if ours := relying_party(identity.issuer, asked.upstreams):
+        found[RELYING_PARTY] = ours
     return core
 
 
@@ -290,7 +293,8 @@ def _by_chain(
         try:
             return await federation.provider(settings.issuer, settings.trusted_by)
         except Distrusted as error:
-            raise UpstreamRefused("distrusted", error.reason, status=502) from None
+            status = 502 if error.retry_after is None else 503
+            raise UpstreamRefused("distrusted", error.reason, status=status) from None
         except StoreDown:
             raise UpstreamRefused("store-down", "our subordinates cannot be read", status=503) from None
 
@@ -308,6 +312,7 @@ def _provider(core: _Core, dpop: DPoP) -> list[BaseRoute]:
     issuing = Issuing(
         issuer=issuer, tokens=core.tokens, id_tokens=core.id_tokens, families=core.families,
         sessions=core.sessions, persons=people, subject=subject, life=asked.identity.access_token_life,
+        clock=clock,
     )  # fmt: skip
     server = AuthorizationServer(
         clients=core.clients, authentication=authentication, codes=Codes(store, clock),

@@ -23,7 +23,7 @@ INDEXES = [
     Index([("client", ASCENDING), ("withdrawn_at", ASCENDING)]),
     Index([("agreement", ASCENDING)], unique=True, partialFilterExpression={"withdrawn_at": None}),
 ]
-MOST, TRIES = 500, 5
+MOST, TRIES = 500, 20
 MOST_OF_A_CLIENT = 20_000
 REMEMBERED = 10.0
 """Seconds within which a withdrawal reaches every process."""

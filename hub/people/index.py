@@ -70,7 +70,7 @@ class MatchIndex:
         if not number:
             return []
         found = await self.mongo.collection(COLLECTION).find({"match": {"$eq": number}}, limit=MOST)
-        return [one["_id"] for one in found if not _doubtful(one, found)]
+        return [one["_id"] for one in found if not doubtful(one, found)]
 
     async def refresh(self, told: Callable[[Gathered], None] = _unseen) -> int:
         """Go through every roster's schools; how many records were told of. `told` hears of the progress.
@@ -139,10 +139,11 @@ class MatchIndex:
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def _doubtful(one: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> bool:
+def doubtful(one: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> bool:
     """Whether another record of the same roster has the number under another name, and nobody decided."""
     return not one.get("sure") and any(
-        other.get("source") == one.get("source") and other.get("named") != one.get("named")
+        (other.get("source"), other.get("match")) == (one.get("source"), one.get("match"))
+        and other.get("named") != one.get("named")
         for other in found
         if other.get("named") and one.get("named")
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,15 +31,16 @@ class Records:
 
     @classmethod
     def on(
-        cls, folder: Path, key: bytes, mongo: Mongo | None, rosters: Mapping[str, Connector], clock: Clock
-    ) -> Records:
-        """The records of one process; `folder` holds the journal, `key` chains it."""
+        cls, folder: Path, key: bytes, mongo: Mongo | None, rosters: Mapping[str, Connector], clock: Clock,
+        sealed: Callable[[str], str] | None = None,
+    ) -> Records:  # fmt: skip
+        """The records of one process; `folder` holds the journal, `key` chains it; `sealed` makes keyed
+        hashes of names (`MatchIndex`)."""
         log = AccessLog(Journal(folder, key, clock), mongo)
         if mongo is None:
             return cls(log, None, None, None)
-        return cls(
-            log, Consents(mongo, clock), MatchIndex(mongo, rosters, clock), Shipping(log.journal, mongo)
-        )
+        index = MatchIndex(mongo, rosters, clock, sealed)
+        return cls(log, Consents(mongo, clock), index, Shipping(log.journal, mongo))
 
     @property
     def witness(self) -> PeopleWitness | None:

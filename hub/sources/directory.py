@@ -24,7 +24,7 @@ from hub.sources.routing import Asked, Candidate, Question, Reach, Route, route
 from schema.graph.context import Account, Entity, Found, Losing
 from schema.model.codes import Level
 from schema.model.divisions import Divisions
-from schema.model.policy import SIGHT_FIELDS, STRANGER, Decision, Eye, opened, ties
+from schema.model.policy import SIGHT_FIELDS, STRANGER, Decision, Eye, eye_of, opened, ties
 from schema.model.privacy import Mask, PrivacyClass, masked
 from schema.model.record import NOWHERE, Lookup, Page, Place, lookup
 from schema.model.viewer import Viewer
@@ -56,7 +56,7 @@ class SourceDirectory:
     eye: Eye = field(init=False)
 
     def __post_init__(self) -> None:
-        self.eye = Eye(self.viewer, self.divisions.within, self.today)
+        self.eye = eye_of(self.viewer, self.divisions.within, self.today)
 
     async def get(
         self, kind: Kind, key: str, fields: frozenset[str], *, place: Place = NOWHERE

@@ -1,6 +1,6 @@
 """Cursors where they leave the graph and come back: lists make them, clients carry them covered.
 
-What a cursor says counts what the viewer may not see as well, so it is neither readable nor alike in two answers.
+What a cursor says counts what is hidden as well, so it is neither readable nor alike in two answers.
 """
 
 from collections.abc import Mapping

@@ -38,6 +38,8 @@ FOR_BUREAUS = frozenset({Kind.DATASET})
 """Words of a region whose internal fields are for who works for it, and not for all who work below it."""
 MANAGING = frozenset({Duty.SCHOOL_MANAGEMENT})
 """The one duty that concerns staff, and that opens what is personal and names no duty of its own."""
+MOST_CASES = 2000
+"""Most decisions that one viewer's eye remembers."""
 OLDEST = 120
 """Years beyond which a birth date is a placeholder, and the age unknown."""
 
@@ -216,7 +218,7 @@ def reveal(
 
 @dataclass(slots=True)
 class Eye:
-    """One viewer looking at many records for the length of a request: most of a list is decided alike.
+    """One viewer looking at many records on one day: most of a list and of the next request is decided alike.
 
     A decision is remembered for everything that it depends on; what it depends on, `ties` and `is_minor` say.
     """
@@ -240,6 +242,8 @@ class Eye:
         except TypeError:  # a source's odd value, which nothing can be remembered by
             return decided(self.viewer, spec, values, self.within, self.today)
         if made is None:
+            if len(self._made) >= MOST_CASES:
+                self._made.clear()
             made = self._made[case] = decided(self.viewer, spec, values, self.within, self.today)
         return made
 
@@ -252,8 +256,16 @@ class Eye:
             return own, consented, None  # by roles, then, which are in the case
         young = self._young.get(born)
         if young is None:
+            if len(self._young) >= MOST_CASES:
+                self._young.clear()
             young = self._young[born] = is_minor(values, self.today)
         return own, consented, young
+
+
+@lru_cache(maxsize=256)
+def eye_of(viewer: Viewer, within: Within, today: date) -> Eye:
+    """The eye of this very viewer, as their standing, purposes and consents make them, today."""
+    return Eye(viewer, within, today)
 
 
 def opened(made: Decision, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -325,7 +337,8 @@ def _own(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any]) -> bool:
     if not spec.about_person:
         return False
     return (
-        values.get("person_key") in viewer.person_keys | viewer.children_keys
+        values.get("person_key") in viewer.person_keys
+        or values.get("person_key") in viewer.children_keys
         or values.get("match_key") in viewer.match_keys
         or values.get("guardian_key") in viewer.person_keys
     )

@@ -207,3 +207,121 @@ def test_a_network_that_is_none_is_refused_at_its_line(read: Read) -> None:
     assert refused.value.line == 2
     assert "neither a network" in refused.value.cause
     assert "10.1.0.0/16" in refused.value.remedy
+
+
+# --- sign-on ---
+
+KEY = (
+    '{ kty = "EC", crv = "P-256", kid = "k1", x = "WbbXwVYGdJoP4Xm3qCkGvBRcRvKtEfXbw2sPvHfPLM0", '
+    'y = "HWt9b2hDsEAR4pvVYMEnGq1oMbiQRSQmQcxMQLqHLkw" }'
+)
+ANCHOR = "https://nation.example"
+GATE = f"""[hub]
+environment = "production"
+
+[identity]
+issuer = "https://id.city.example"
+
+[trust]
+authority_hints = ["https://province.example"]
+chain_lifetime = "6h"
+
+[trust.anchors."{ANCHOR}"]
+keys = [{KEY}]
+
+[[upstreams]]
+code = "county"
+kind = "oidc"
+name = "县统一身份认证"
+level = "COUNTY"
+region = "371502"
+issuer = "https://id.county.example/"
+client_id = "rongtong"
+trusted_by = "{ANCHOR}"
+
+[[upstreams]]
+code = "province"
+kind = "cas"
+name = "省统一身份认证"
+level = "PROVINCIAL"
+region = "370000"
+issuer = "https://cas.province.example"
+
+[[clients]]
+id = "school"
+name = "某校应用"
+
+[[clients]]
+id = "county-app"
+name = "某县应用"
+"""
+
+
+def test_sign_on_as_it_should_be_is_read(read: Read) -> None:
+    settings = read(GATE).settings
+    assert list(settings.trust.anchors) == [ANCHOR]
+    assert settings.trust.anchors[ANCHOR]["keys"][0]["kid"] == "k1"
+    assert [upstream.code for upstream in settings.upstreams] == ["county", "province"]
+
+
+@pytest.mark.parametrize(
+    ("was", "wrong", "row", "nth"),
+    [
+        ("id.city.example", "id.city.example/", "issuer", 1),
+        ("https://id.city.example", "http://id.city.example", "issuer", 1),
+        ("https://id.city.example", "id.city.example", "issuer", 1),
+        ("https://id.city.example", "https://id.city.example/rongtong", "issuer", 1),
+        ("https://id.city.example", "https://id.city.example?a=b", "issuer", 1),
+        ("https://id.city.example", "https://root@id.city.example", "issuer", 1),
+        ("https://id.city.example", "https://id.city.example:port", "issuer", 1),
+        ("https://id.city.example", "ftp://id.city.example", "issuer", 1),
+        (f'anchors."{ANCHOR}"', 'anchors."http://nation.example"', "[trust.anchors.", 1),
+        (f'anchors."{ANCHOR}"', 'anchors."nation"', "[trust.anchors.", 1),
+        (f'anchors."{ANCHOR}"', 'anchors."https://nation.example?x=1"', "[trust.anchors.", 1),
+        (f"keys = [{KEY}]", "keys = []", "[trust.anchors.", 1),
+        (f"keys = [{KEY}]", "", "[trust.anchors.", 1),
+        ('kid = "k1", ', "", "[trust.anchors.", 1),
+        ('kid = "k1"', 'kid = "k1", d = "AA"', "[trust.anchors.", 1),
+        ('crv = "P-256"', 'crv = "secp256k1"', "[trust.anchors.", 1),
+        ("https://province.example", "http://province.example", "authority_hints", 1),
+        ("https://province.example", "province", "authority_hints", 1),
+        ("https://province.example", "https://id.city.example", "authority_hints", 1),
+        ('chain_lifetime = "6h"', 'chain_lifetime = "0s"', "chain_lifetime", 1),
+        ('code = "province"', 'code = "local"', "code", 2),
+        ('code = "province"', 'code = "to"', "code", 2),
+        ('code = "province"', 'code = "passkey"', "code", 2),
+        ('code = "province"', 'code = "county"', "code", 2),
+        ('code = "county"', 'code = "County 1"', "code", 1),
+        ('code = "county"', 'code = "a/b"', "code", 1),
+        ('level = "PROVINCIAL"', 'level = "VILLAGE"', "level", 2),
+        ('region = "370000"', 'region = "999999"', "region", 2),
+        ('region = "370000"', 'region = ""', "region", 2),
+        (f'trusted_by = "{ANCHOR}"', 'trusted_by = "https://other.example"', "trusted_by", 1),
+        ('id = "county-app"', 'id = "school"', "id", 2),
+    ],
+)  # fmt: skip
+def test_sign_on_that_cannot_work_is_refused_at_its_line(
+    read: Read, was: str, wrong: str, row: str, nth: int
+) -> None:
+    text = GATE.replace(was, wrong, 1)
+    assert text != GATE
+    error = refused(read, text)
+    assert error.line == at(text, row, nth)
+    assert error.remedy
+    assert " / " in error.cause
+
+
+@pytest.mark.parametrize("issuer", ["http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"])
+def test_an_issuer_of_this_machine_may_do_without_tls(read: Read, issuer: str) -> None:
+    assert read(GATE.replace("https://id.city.example", issuer)).settings.identity.issuer == issuer
+
+
+def test_development_may_do_without_tls_anywhere(read: Read) -> None:
+    text = GATE.replace("https://id.city.example", "http://city.lan").replace("production", "development")
+    assert read(text).settings.identity.issuer == "http://city.lan"
+
+
+def test_a_secret_where_a_superior_belongs_does_not_print(read: Read) -> None:
+    refused(read, GATE.replace("https://province.example", "env:TOKEN"))
+    refused(read, GATE.replace('region = "371502"', 'region = "env:TOKEN"'))
+    refused(read, GATE.replace(f'trusted_by = "{ANCHOR}"', 'trusted_by = "env:TOKEN"'))

@@ -1,4 +1,4 @@
-"""People at their browsers, without a picture: cookies, redirects and forms, as sign-on journeys need them."""
+"""People at their browsers, without a picture: cookies, redirects, forms, as sign-on journeys need them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import re
 import secrets
 import time
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -190,6 +190,17 @@ class Hub:
         callback = await self.to_callback(browser, flow, persona, code)
         return self.code_at(flow, await browser.open(callback, stop=flow.redirect_uri))
 
+    async def enter(self, browser: Visitor, flow: Flow, persona: str, code: str) -> Shown:
+        """Where the application's question leads, signed in already or not, here or at the provider."""
+        page, user = await browser.open(flow.url, stop=flow.redirect_uri), self.user(persona, code)
+        if f"/sign-in/to/{code}" in page.text:
+            page = await browser.open(page.link(f"/sign-in/to/{code}?"), stop=flow.redirect_uri)
+        if 'name="password"' not in page.text:
+            return page
+        return await browser.send(
+            page.url, stop=flow.redirect_uri, username=user["login"], password=user["password"]
+        )
+
     def code_at(self, flow: Flow, back: Shown) -> str:
         """The code that came back to the application."""
         assert back.url.startswith(f"{flow.redirect_uri}?"), (back, back.text)
@@ -228,6 +239,13 @@ class Hub:
         async with http.post(f"{self.base}/graphql", json=body, headers=headers) as reply:
             answer: dict[str, Any] = orjson.loads(await reply.read())
             return answer
+
+
+def claims(token: str) -> dict[str, Any]:
+    """What a signed token says; its signature is its application's to check."""
+    part = token.split(".")[1]
+    said: dict[str, Any] = orjson.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return said
 
 
 async def eventually(

@@ -8,46 +8,56 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import aiohttp
 import msgspec
 import orjson
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
 
+from auth.settings import ClientSettings
 from hub.settings import Settings
 from tests.journeys.country import World, quiet, world
-from tests.journeys.signing import Hub, eventually, visitor
+from tests.journeys.signing import Hub, Shown, claims, visitor
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update",
              "--disable-sync", "--no-first-run", "--disable-quic"]  # fmt: skip
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-ME = "{ me { id displayName roles children { displayName } } viewer { subject roles } }"
+ME = "{ me { id displayName roles children { nodes { child { displayName } } } } viewer { subject roles } }"
 AWAY = "school-14"
 """The code of a school's provider that nobody can reach."""
 
 
 def many_schools(settings: Settings) -> Settings:
-    """The demonstration's settings with forty schools' providers more, none of which answers."""
+    """The demonstration's settings, forty schools' providers more, none of which answers, and a stranger's
+    application that may not be told of minors."""
     known = next(each for each in settings.upstreams if each.code == "school")
     schools = tuple(
         msgspec.structs.replace(
-            known, code=f"school-{number}", name=f"第{number}中学统一身份认证", name_en=f"Middle School No. {number}",
-            issuer=f"http://127.0.0.1:9/{number}", region="371525" if number % 2 else "371522",
-            school=f"21370200{number:02d}",
+            known, code=f"school-{number}", name=f"第{number}中学统一身份认证",
+            name_en=f"Middle School No. {number}", issuer=f"http://127.0.0.1:9/{number}",
+            region="371525" if number % 2 else "371522", school=f"21370200{number:02d}",
         )
         for number in range(1, 41)
     )  # fmt: skip
-    return msgspec.structs.replace(quiet(settings), upstreams=(*settings.upstreams, *schools))
+    shop = ClientSettings(
+        id="shop", name="校外书店", name_en="A bookshop", auth_method="none",
+        redirect_uris=("http://127.0.0.1:9/shop",), scopes=("openid", "profile"),
+    )  # fmt: skip
+    return msgspec.structs.replace(
+        quiet(settings), upstreams=(*settings.upstreams, *schools), clients=(*settings.clients, shop)
+    )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def country() -> AsyncIterator[World]:
     """A demonstration in which people sign in."""
     async with world(many_schools) as running:
+        assert running.demo.hub.records.index is not None
+        await running.demo.hub.records.index.refresh()
         yield running
 
 
@@ -180,6 +190,9 @@ async def test_a_teacher_is_one_person_in_two_applications_and_signs_out_of_ever
         await portal.bring_to_front()
         await portal.click("#out")
         await portal.get_by_role("heading", name=one.say("已退出登录", "Signed out")).wait_for()
+        for application in one.say("学校门户 教研平台", "portal research").split():
+            line = portal.get_by_role("listitem").filter(has_text=application)
+            await expect(line).to_contain_text(one.say("已退出", "Signed out"))
         await one.shot(portal, "signing-out")
         await portal.wait_for_url(f"{hub.application('portal')}/")
         await portal.locator("body[data-state=gone]").wait_for()
@@ -238,3 +251,174 @@ async def link_the_province(one: Desk, page: Page, hub: Hub, name: str) -> None:
     await expect(accounts.get_by_role("listitem").filter(has_text=county)).to_have_count(1)
     await expect(accounts.get_by_role("listitem").filter(has_text=province)).to_have_count(1)
     await one.shot(page, "account-linked")
+
+
+# --- people of every kind, by plain HTTP ---
+
+
+async def graph(country: World, hub: Hub, persona: str, code: str) -> tuple[Any, Any]:
+    """`me` and `viewer` of somebody who signs in to the portal at that provider."""
+    async with visitor() as browser:
+        told = await hub.tokens(country.client, browser, persona, code)
+    answer = await hub.ask(country.client, told["access_token"], ME)
+    assert "errors" not in answer, answer
+    return answer["data"]["me"], answer["data"]["viewer"]
+
+
+async def test_a_teacher_of_county_and_province_is_the_same_person_without_linking_anything(
+    country: World, hub: Hub
+) -> None:
+    assert await graph(country, hub, "principal", "c371502") == await graph(country, hub, "principal", "sd")
+
+
+@pytest.mark.parametrize("code", ["nation", "lc", "school"])
+async def test_an_account_that_no_authority_vouches_for_is_nobody_until_it_is_linked(
+    country: World, hub: Hub, code: str
+) -> None:
+    me, viewer = await graph(country, hub, "teacher", "c371502")
+    async with visitor() as browser:
+        told = await hub.tokens(country.client, browser, "teacher", code)
+        assert claims(told["id_token"])["name"] == me["displayName"]
+        before = (await hub.ask(country.client, told["access_token"], ME))["data"]
+        assert (before["me"], before["viewer"]["roles"]) == (None, [])
+        chooser = await browser.open(f"{hub.issuer}/sign-in?intent=link")
+        onward = await browser.send(chooser.link("/sign-in/c371502/start"), csrf=chooser.field("csrf"))
+        login, user = await browser.open(onward.link("/authorize?")), hub.user("teacher", "c371502")
+        merge = await browser.send(login.url, username=user["login"], password=user["password"])
+        assert "/account/merge?" in merge.url, "the county's account is hers already, of another number"
+        await browser.send(merge.link("/account/merge"), csrf=merge.field("csrf"), o=merge.field("o"))
+        status, _ = await hub.refreshed(country.client, told["refresh_token"])
+        assert status == 400, "what the number had that is no more is void"
+        assert (await graph(country, hub, "teacher", code)) == (me, viewer)
+
+
+async def test_a_pupil_under_14_signs_in_to_applications_for_minors_and_to_no_other(
+    country: World, hub: Hub
+) -> None:
+    me, viewer = await graph(country, hub, "pupil", "c371502")
+    assert (me["roles"], viewer["roles"]) == (["STUDENT"], ["STUDENT"])
+    async with visitor() as browser:
+        flow = hub.flow("shop", "openid profile")
+        callback = await hub.to_callback(browser, flow, "pupil", "c371502")
+        back = await browser.open(callback, stop=flow.redirect_uri)
+        assert back.said["error"] == "access_denied"
+        assert "code" not in back.said
+
+
+async def test_a_guardian_finds_the_child_in_the_graph(country: World, hub: Hub) -> None:
+    pupil, _ = await graph(country, hub, "pupil", "c371502")
+    for code in ("c371502", "sd"):
+        me, viewer = await graph(country, hub, "guardian", code)
+        assert viewer["roles"] == ["GUARDIAN"]
+        children = [each["child"]["displayName"] for each in me["children"]["nodes"]]
+        assert children == [pupil["displayName"]]
+
+
+@pytest.mark.parametrize(
+    ("persona", "code", "region"),
+    [("officer", "sd", "370000"), ("city_officer", "lc", "371500"), ("county_officer", "c371502", "371502")],
+)
+async def test_an_officer_administers_the_region_of_the_level_that_says_so(
+    country: World, hub: Hub, persona: str, code: str, region: str
+) -> None:
+    async with visitor() as browser:
+        told = await hub.tokens(country.client, browser, persona, code)
+    roles = [(each["role"], each["region"]) for each in claims(told["id_token"])["roles"]]
+    assert roles == [("ADMIN", region)]
+    answer = await hub.ask(country.client, told["access_token"], ME)
+    assert answer["data"]["viewer"]["roles"] == ["ADMIN"]
+
+
+async def test_a_level_appoints_nobody_for_another_level(country: World, hub: Hub) -> None:
+    _, viewer = await graph(country, hub, "city_officer", "sd")
+    assert viewer["roles"] == [], "the city's own provider says who administers the city"
+
+
+async def test_another_application_of_the_same_person_knows_another_number(country: World, hub: Hub) -> None:
+    async with visitor() as browser:
+        portal = await hub.tokens(country.client, browser, "teacher", "c371502")
+        flow = hub.flow("research")
+        back = await browser.open(f"{flow.url}&prompt=none", stop=flow.redirect_uri)
+        _, research = await hub.token(country.client, flow.form(hub.code_at(flow, back)))
+    one, other = claims(portal["id_token"]), claims(research["id_token"])
+    assert one["name"] == other["name"]
+    assert one["sub"] != other["sub"]
+    assert one["sid"] != other["sid"]
+
+
+# --- what goes wrong ---
+
+
+def is_friendly(page: Shown, *statuses: int) -> None:
+    """A page of the hub's own that says what happened, with a way back to the chooser."""
+    assert page.status in statuses, page
+    assert 'role="alert"' in page.text
+    assert "Traceback" not in page.text
+    assert page.link("/sign-in?")
+
+
+async def test_a_wrong_password_is_told_at_the_provider_and_the_right_one_still_counts(
+    country: World, hub: Hub
+) -> None:
+    async with visitor() as browser:
+        flow, user = hub.flow(), hub.user("teacher", "c371502")
+        login = await hub.to_login(browser, flow, "c371502")
+        refused = await browser.send(login.url, username=user["login"], password="nonsense-9")
+        assert (refused.status, "用户名或密码不正确" in refused.text) == (401, True)
+        back = await browser.send(
+            login.url, stop=flow.redirect_uri, username=user["login"], password=user["password"]
+        )
+        status, _ = await hub.token(country.client, flow.form(hub.code_at(flow, back)))
+        assert status == 200
+
+
+async def test_a_wrong_password_of_the_hubs_own_accounts_signs_nobody_in(hub: Hub) -> None:
+    async with visitor() as browser:
+        chooser = await browser.open(hub.flow().url)
+        form = await browser.open(chooser.link("/sign-in/local?"))
+        sent = {"csrf": form.field("csrf"), "i": form.field("i"), "login": "nobody", "password": "nonsense-9"}
+        refused = await browser.send(f"{hub.issuer}/sign-in/local", **sent)
+        assert refused.status == 403
+        assert (await browser.open(f"{hub.issuer}/account")).url == f"{hub.issuer}/sign-in"
+
+
+async def test_a_cancelled_sign_in_leads_back_to_the_chooser_and_on(country: World, hub: Hub) -> None:
+    async with visitor() as browser:
+        flow = hub.flow()
+        login = await hub.to_login(browser, flow, "c371502")
+        said = {"error": "access_denied", "state": login.said["state"], "iss": hub.provider("c371502")}
+        page = await browser.open(f"{login.said['redirect_uri']}?{urlencode(said)}")
+        is_friendly(page, 400)
+        again = await browser.open(page.link("/sign-in?"))
+        assert again.status == 200
+        login, user = await browser.open(again.link("/sign-in/to/sd?")), hub.user("teacher", "sd")
+        back = await browser.send(
+            login.url, stop=flow.redirect_uri, username=user["login"], password=user["password"]
+        )
+        assert hub.code_at(flow, back)
+
+
+async def test_a_provider_that_cannot_be_reached_is_a_page_with_a_way_back(hub: Hub) -> None:
+    async with visitor() as browser:
+        page = await hub.to_login(browser, hub.flow(), AWAY)
+        is_friendly(page, 502, 503)
+        assert (await browser.open(page.link("/sign-in?"))).status == 200
+
+
+@pytest.mark.parametrize(("code", "process"), [
+    ("c371502", "county-passport"), ("lc", "city-passport"), ("sd", "province-passport"),
+    ("nation", "nation-passport"),
+])  # fmt: skip
+async def test_a_provider_that_breaks_half_way_is_a_page_and_the_other_levels_go_on(
+    country: World, hub: Hub, code: str, process: str
+) -> None:
+    for mode in ("garbage", "error", "html", "hang"):
+        async with visitor() as browser, visitor() as another:
+            callback = await hub.to_callback(browser, hub.flow(), "teacher", code)
+            await country.fault(process, mode)
+            try:
+                is_friendly(await browser.open(callback), 502, 503)
+                assert await hub.code(another, hub.flow(), "teacher", "school")
+            finally:
+                await country.fault(process, "ok")
+            assert await hub.code(browser, hub.flow(), "teacher", code), "mended, it works again at once"

@@ -24,11 +24,11 @@ SCOPES = ("openid", "profile", "roles", "offline_access", "graph", "introspect")
 
 @dataclass
 class Abroad:
-    """The foreign applications; Apache is not up yet, only its port is chosen."""
+    """The foreign applications; no Apache is up yet, only two ports are chosen."""
 
     openid_client: Peer
     oauth4webapi: Peer
-    apache: int
+    apache: tuple[int, int]
 
 
 def free_port() -> int:
@@ -43,12 +43,12 @@ def free_port() -> int:
 async def abroad() -> AsyncIterator[Abroad]:
     """npm's openid-client and oauth4webapi, each a process."""
     async with talking("openid-client.mjs") as first, talking("oauth4webapi.mjs") as second:
-        yield Abroad(first, second, free_port())
+        yield Abroad(first, second, (free_port(), free_port()))
 
 
 def clients(abroad: Abroad) -> tuple[ClientSettings, ...]:
     """How the hub's settings know them."""
-    peer, web = abroad.openid_client.url, f"http://127.0.0.1:{abroad.apache}"
+    peer, sites = abroad.openid_client.url, [f"http://127.0.0.1:{port}" for port in abroad.apache]
     notices = f"{peer}/backchannel"
     full = ("authorization_code", "refresh_token", "client_credentials")
     return (
@@ -83,9 +83,11 @@ def clients(abroad: Abroad) -> tuple[ClientSettings, ...]:
             first_party=True,
         ),
         ClientSettings(
-            id="apache", name="学校网站", secret=SECRET, redirect_uris=(f"{web}/inside/redirect",),
-            post_logout_redirect_uris=(f"{web}/",), scopes=("openid", "profile", "roles"), first_party=True,
-            backchannel_logout_uri=f"{web}/inside/redirect?logout=backchannel",
+            id="apache", name="学校网站", secret=SECRET, first_party=True,
+            redirect_uris=tuple(f"{site}/inside/redirect" for site in sites),
+            post_logout_redirect_uris=tuple(f"{site}/" for site in sites),
+            scopes=("openid", "profile", "roles"),
+            backchannel_logout_uri=f"{sites[0]}/inside/redirect?logout=backchannel",
         ),
     )  # fmt: skip
 

@@ -18,11 +18,17 @@ from typing import Any
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / ".rongtong" / "peers"
+_MISSING = (
+    "node (20 or later) and npm are missing: on Debian and Ubuntu, apt-get install --no-install-recommends "
+    "nodejs npm; .ci/run installs them"
+)
 _PACKAGE = ("package.json", "package-lock.json")
 
 
 async def installed() -> Path:
-    """The folder with the packages; a minute the first time. RuntimeError, saying why, if npm fails."""
+    """The folder with the packages; a minute the first time. RuntimeError, saying what to do, if it fails."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        raise RuntimeError(_MISSING)
     pinned = b"\0".join((HERE / name).read_bytes() for name in _PACKAGE)
     folder = CACHE / hashlib.sha256(pinned).hexdigest()[:16]
     if not folder.is_dir():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,10 +16,6 @@ from tests.peers.node import beside_packages, installed
 
 _PATIENCE = 30.0
 _LONGEST_LINE = 1 << 20
-_MISSING = (
-    "node (20 or later) and npm are missing: on Debian and Ubuntu, apt-get install --no-install-recommends "
-    "nodejs npm; .ci/run installs them"
-)
 
 
 class Refused(Exception):
@@ -67,9 +62,7 @@ async def exchanged(process: asyncio.subprocess.Process, asked: dict[str, Any] |
 
 @asynccontextmanager
 async def talking(script: str) -> AsyncIterator[Peer]:
-    """`script` up until the block ends. RuntimeError, saying what to install, without node or npm."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        raise RuntimeError(_MISSING)
+    """`script` up until the block ends. RuntimeError, saying what to do, if it cannot run."""
     folder = await installed()
     copy = await asyncio.to_thread(beside_packages, folder, script)
     process = await asyncio.create_subprocess_exec(

@@ -6,41 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.peers.conftest import BACK, HOME, OLD, PAGE, SECRET, Abroad
+from tests.peers.conftest import BACK, PAGE, Abroad
+from tests.peers.party import QUERY, known, signed_in
 from tests.peers.talk import Peer, Refused
 from tests.peers.town import INITIAL, NAME, Browser, Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-EVERYTHING = "openid profile roles offline_access graph"
-QUERY = {"query": "{ me { displayName } }"}
 
 
 @pytest.fixture
 def peer(abroad: Abroad) -> Peer:
     """The application."""
     return abroad.openid_client
-
-
-async def known(peer: Peer, hub: Town, client_id: str, auth: str, **more: Any) -> dict[str, Any]:
-    """The hub's metadata, as this client has discovered it."""
-    found: dict[str, Any] = await peer.ask(
-        "know", issuer=hub.issuer, client_id=client_id, auth=auth, secret=SECRET, **more
-    )
-    return found
-
-
-async def signed_in(
-    peer: Peer, officer: Browser, client_id: str, *, way: str = "plain", scope: str = EVERYTHING,
-    back: str = BACK, **more: str,
-) -> dict[str, Any]:  # fmt: skip
-    """Tokens and claims, after the officer has signed in and agreed."""
-    begun = await peer.ask(
-        "begin", client_id=client_id, redirect_uri=back, scope=scope, way=way, more=more
-    )
-    landed = await officer.go(begun["url"], stop=back)
-    tokens: dict[str, Any] = await peer.ask("finish", url=landed.url, state=begun["state"])
-    return tokens
 
 
 @pytest.mark.parametrize(
@@ -62,9 +39,7 @@ async def test_the_officer_signs_in_and_her_id_token_and_userinfo_agree(
     assert (claims["iss"], claims["aud"], claims["name"]) == (hub.issuer, client_id, NAME)
     assert claims["acr"] == "urn:rongtong:acr:password"
     assert claims["amr"] == ["pwd"]
-    told = await peer.ask(
-        "userinfo", client_id=client_id, token=tokens["access_token"], sub=claims["sub"]
-    )
+    told = await peer.ask("userinfo", client_id=client_id, token=tokens["access_token"], sub=claims["sub"])
     assert (told["sub"], told["name"]) == (claims["sub"], NAME)
     assert told["roles"] == claims["roles"] == [{"role": "ADMIN", "region": "371500"}]
 
@@ -78,9 +53,7 @@ async def test_a_signed_request_by_value_is_taken_plain_and_pushed(
     assert tokens["claims"]["name"] == NAME
 
 
-async def test_the_answer_comes_by_form_where_that_is_asked(
-    hub: Town, peer: Peer, officer: Browser
-) -> None:
+async def test_the_answer_comes_by_form_where_that_is_asked(hub: Town, peer: Peer, officer: Browser) -> None:
     await known(peer, hub, "old-office", "client_secret_post", alg="RS256")
     begun = await peer.ask(
         "begin", client_id="old-office", redirect_uri=BACK, scope="openid", way="plain",
@@ -119,9 +92,9 @@ async def test_refused_consent_silence_and_age_reach_the_application_as_its_own_
     await known(peer, hub, "notebook", "client_secret_basic")
     common = {"client_id": "notebook", "redirect_uri": BACK, "scope": "openid roles", "way": "plain"}
 
-    async def answered(more: dict[str, str], **answers: str) -> str:
+    async def answered(more: dict[str, str], decision: str = "allow") -> str:
         begun = await peer.ask("begin", **common, more=more)
-        landed = await officer.go(begun["url"], stop=BACK, **answers)
+        landed = await officer.go(begun["url"], stop=BACK, decision=decision)
         with pytest.raises(Refused) as refused:
             await peer.ask("finish", url=landed.url, state=begun["state"])
         return refused.value.error
@@ -133,7 +106,9 @@ async def test_refused_consent_silence_and_age_reach_the_application_as_its_own_
     assert await answered({"prompt": "none login"}) == "invalid_request"
 
     async def once_more(**more: str) -> dict[str, Any]:
-        return (await signed_in(peer, officer, "notebook", scope="openid roles", **more))["claims"]
+        tokens = await signed_in(peer, officer, "notebook", scope="openid roles", **more)
+        found: dict[str, Any] = tokens["claims"]
+        return found
 
     first = await signed_in(peer, officer, "notebook", scope="openid roles")
     typed, claims = officer.typed, first["claims"]
@@ -146,81 +121,7 @@ async def test_refused_consent_silence_and_age_reach_the_application_as_its_own_
     assert officer.typed == typed + 2
 
 
-async def test_refresh_tokens_rotate_and_one_used_twice_ends_the_whole_family(
-    hub: Town, peer: Peer, officer: Browser
-) -> None:
-    await known(peer, hub, "office", "client_secret_basic")
-    first = await signed_in(peer, officer, "office")
-    second = await peer.ask("refresh", client_id="office", token=first["refresh_token"])
-    assert second["refresh_token"] != first["refresh_token"]
-    for name in ("iss", "sub", "aud", "auth_time", "sid", "acr"):
-        assert second["claims"][name] == first["claims"][name]
-    narrow = await peer.ask(
-        "refresh", client_id="office", token=second["refresh_token"], scope="openid profile"
-    )
-    assert narrow["scope"] == "openid profile"
-    for token in (second["refresh_token"], narrow["refresh_token"]):
-        with pytest.raises(Refused) as refused:
-            await peer.ask("refresh", client_id="office", token=token)
-        assert refused.value.error == "invalid_grant"
-    with pytest.raises(Refused) as refused:
-        await peer.ask(
-            "userinfo", client_id="office", token=narrow["access_token"], sub=first["claims"]["sub"]
-        )
-    assert refused.value.said["status"] == 401
-
-
-async def test_introspection_tells_of_living_tokens_and_revocation_ends_them(
-    hub: Town, peer: Peer, officer: Browser
-) -> None:
-    await known(peer, hub, "office", "client_secret_basic")
-    tokens = await signed_in(peer, officer, "office")
-
-    async def told(kind: str) -> dict[str, Any]:
-        found: dict[str, Any] = await peer.ask("introspect", client_id="office", token=tokens[kind])
-        return found
-
-    access, refresh = await told("access_token"), await told("refresh_token")
-    assert access["active"]
-    assert refresh["active"]
-    assert access["sub"] == refresh["sub"] == tokens["claims"]["sub"]
-    assert access["token_type"] == "Bearer"
-    assert (await told("id_token")) == {"active": False}
-    await peer.ask("revoke", client_id="office", token=tokens["refresh_token"])
-    assert (await told("access_token")) == (await told("refresh_token")) == {"active": False}
-    await peer.ask("revoke", client_id="office", token="never-issued")
-
-
-async def test_the_access_token_reads_the_graph_and_a_client_credential_reads_nobodys_data(
-    hub: Town, peer: Peer, officer: Browser
-) -> None:
-    await known(peer, hub, "office", "client_secret_basic")
-    tokens = await signed_in(peer, officer, "office")
-    asked = {"client_id": "office", "url": f"{hub.issuer}/graphql", "body": QUERY}
-    mine = await peer.ask("resource", **asked, token=tokens["access_token"])
-    assert mine["status"] == 200, mine
-    own = await peer.ask("credentials", client_id="office", scope="graph.resources")
-    assert own["token_type"].lower() == "bearer"
-    assert "refresh_token" not in own
-    nobody = await peer.ask("resource", **asked, token=own["access_token"])
-    assert nobody["body"]["data"]["me"] is None
-    with pytest.raises(Refused) as refused:
-        await peer.ask("resource", **asked, token=tokens["id_token"])
-    assert refused.value.said["status"] == 401
-
-
-async def test_client_credentials_with_a_key_are_no_persons_scopes(hub: Town, peer: Peer) -> None:
-    await known(peer, hub, "keyed-office", "private_key_jwt")
-    own = await peer.ask("credentials", client_id="keyed-office", scope="graph.resources")
-    assert own["scope"] == "graph.resources"
-    with pytest.raises(Refused) as refused:
-        await peer.ask("credentials", client_id="keyed-office", scope="openid profile")
-    assert refused.value.error == "invalid_scope"
-
-
-async def test_a_public_page_holds_its_key_for_every_token(
-    hub: Town, peer: Peer, officer: Browser
-) -> None:
+async def test_a_public_page_holds_its_key_for_every_token(hub: Town, peer: Peer, officer: Browser) -> None:
     await known(peer, hub, "page", "none", dpop=True)
     tokens = await signed_in(peer, officer, "page", scope="openid profile graph", back=f"{PAGE}/back")
     assert tokens["token_type"].lower() == "dpop"
@@ -250,32 +151,6 @@ async def test_a_screen_without_a_keyboard_is_let_in_by_its_code(
     tokens = await peer.ask("polled", client_id="television", device={**device, "interval": 1})
     assert tokens["claims"]["name"] == NAME
     assert tokens["refresh_token"]
-
-
-async def test_signing_out_tells_every_application_by_a_token_that_it_can_check(
-    hub: Town, peer: Peer, officer: Browser
-) -> None:
-    await known(peer, hub, "office", "client_secret_basic")
-    await known(peer, hub, "old-office", "client_secret_post", alg="RS256")
-    office = await signed_in(peer, officer, "office")
-    old = await signed_in(peer, officer, "old-office", scope="openid profile", back=OLD)
-    assert office["claims"]["sub"] != old["claims"]["sub"]
-    parameters = {
-        "id_token_hint": office["id_token"], "post_logout_redirect_uri": HOME, "state": "done",
-    }  # fmt: skip
-    url = await peer.ask("ending", client_id="office", parameters=parameters)
-    landed = await officer.go(url, stop=HOME)
-    assert landed.url == f"{HOME}?state=done"
-    for client_id, tokens, alg in (("office", office, "ES256"), ("old-office", old, "RS256")):
-        notice = await peer.ask("notice", client_id=client_id)
-        assert notice.get("refused") is None
-        assert (notice["sid"], notice["sub"]) == (tokens["claims"]["sid"], tokens["claims"]["sub"])
-        assert notice["alg"] == alg
-    with pytest.raises(Refused) as refused:
-        await signed_in(peer, officer, "office", prompt="none")
-    assert refused.value.error == "login_required"
-    kept = await peer.ask("refresh", client_id="office", token=office["refresh_token"])
-    assert kept["claims"]["sub"] == office["claims"]["sub"]  # offline_access outlives the sign-on
 
 
 async def test_an_application_registers_itself_with_the_initial_token(

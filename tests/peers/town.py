@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +15,7 @@ import lxml.html
 
 from auth.principal import RoleClaim
 from auth.settings import ClientSettings, IdentitySettings
-from hub.app import Hub, build, create_app
+from hub.app import Hub, build, create_app, key_ring
 from hub.cli.listen import bound, serving
 from hub.mongo import Mongo
 from hub.settings import Hub as HubSettings
@@ -30,6 +31,21 @@ class Town:
 
     hub: Hub
     issuer: str
+
+    async def rotated(self) -> None:
+        """The operator rotates the signing keys beside the running hub, which takes them up."""
+        before = await self._published()
+        ring = await asyncio.to_thread(key_ring, self.hub.loaded)
+        await asyncio.to_thread(ring.rotate)
+        async with asyncio.timeout(10):
+            while True:
+                if await self._published() != before:
+                    return
+                await asyncio.sleep(0.1)
+
+    async def _published(self) -> bytes:
+        async with aiohttp.ClientSession() as client, client.get(f"{self.issuer}/oauth/jwks") as answer:
+            return await answer.read()
 
 
 @contextlib.asynccontextmanager
@@ -80,10 +96,12 @@ class Browser:
         self.typed = 0
         """How often a password was typed."""
 
-    async def go(self, url: str, *, stop: str = "\0", **answers: str) -> Landed:
-        """From `url` on, until an address begins with `stop` or a page wants nothing. `answers` are what is
-        typed into a form's fields and which button is pressed."""
-        said, form = {**self._answers, **answers}, None
+    async def go(
+        self, url: str, *, stop: str = "\0", form: dict[str, str] | None = None, **answers: str
+    ) -> Landed:
+        """From `url` on (with `form` by POST), until an address begins with `stop` or a page wants nothing.
+        `answers` are what is typed into a form's fields and which button is pressed."""
+        said = {**self._answers, **answers}
         for _ in range(25):
             if url.startswith(stop):
                 return Landed(url, posted=form)
@@ -91,6 +109,8 @@ class Browser:
             async with self._client.request(method, url, data=form, allow_redirects=False) as page:
                 text, status, location = await page.text(), page.status, page.headers.get("Location")
                 headers = dict(page.headers)
+            # aiohttp keeps, emptied, what expired in 1970; a browser forgets it.
+            self._client.cookie_jar.clear(lambda cookie: not cookie.value)
             if location:
                 url, form = urljoin(url, location), None
                 continue
@@ -106,19 +126,20 @@ def _onward(url: str, text: str, said: dict[str, str]) -> tuple[str, dict[str, s
     """Where a page leads: by itself, by the way to the hub's own accounts, or by a form that is filled in."""
     if "<html" not in text:
         return None
-    page = lxml.html.fromstring(text)
-    for meta in page.xpath('//meta[@http-equiv="refresh"]/@content'):
-        return urljoin(url, str(meta).partition("url=")[2]), None
-    for way in page.xpath('//a[starts-with(@href, "/sign-in/local")]/@href'):
-        return urljoin(url, str(way)), None
-    forms = [form for form in page.forms if (form.get("method") or "").lower() == "post"]
-    if not forms:
+    page = lxml.html.document_fromstring(text)
+    for meta in page.iter("meta"):
+        if meta.get("http-equiv") == "refresh":
+            return urljoin(url, (meta.get("content") or "").partition("url=")[2]), None
+    for way in page.iter("a"):
+        if (way.get("href") or "").startswith("/sign-in/local"):
+            return urljoin(url, way.get("href") or ""), None
+    form = next((each for each in page.iter("form") if each.get("method") == "post"), None)
+    if form is None:
         return None
-    form = forms[0]
-    names = {str(each.get("name")): str(each.get("value") or "") for each in form.xpath(".//input[@name]")}
-    buttons = {str(each) for each in form.xpath(".//button/@name")}
-    filled = {name: said.get(name, value) for name, value in names.items()}
-    filled |= {name: said.get(name, "allow") for name in buttons}
+    names = {each.get("name") or "": each.get("value") or "" for each in form.iter("input")}
+    filled = {name: said.get(name, value) for name, value in names.items() if name}
+    filled |= {each.get("name") or "": said.get("decision", "allow") for each in form.iter("button")}
+    filled.pop("", None)
     return urljoin(url, form.get("action") or urlsplit(url).path), filled
 
 

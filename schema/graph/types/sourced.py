@@ -49,6 +49,14 @@ def insider(entity: Entity, viewer: Viewer) -> bool:
     return any(standing.role in STAFF for standing in viewer.standings)
 
 
+def traceable(entity: Entity, viewer: Viewer) -> bool:
+    """Whether the viewer is told what a source calls it: of a record about a person that may be a number of
+    theirs, and is for who sees the record whole."""
+    if not entity.spec.about_person:
+        return insider(entity, viewer)
+    return all(name in entity.seen for name, field in entity.spec.fields.items() if not field.hidden)
+
+
 def told(entity: Entity, part: Part, context: Context) -> dict[str, Any]:
     """One source's share in an entity, in the words of `SourceInfo`."""
     face = context.sources.face(part.source)
@@ -58,7 +66,7 @@ def told(entity: Entity, part: Part, context: Context) -> dict[str, Any]:
         "source_name": face.name if face else "区划表" if hub else None,
         "level": face.level if face else Level.NATIONAL if hub else None,
         "protocol": face.protocol if face else HUB if hub else None,
-        "local_id": part.local_id if insider(entity, context.viewer) else None,
+        "local_id": part.local_id if traceable(entity, context.viewer) else None,
         "fetched_at": moment(part.fetched_at),
         "updated_at": part.updated_at,
         "age_seconds": max(round(context.now.timestamp() - part.fetched_at, 3), 0.0),

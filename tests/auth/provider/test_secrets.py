@@ -76,7 +76,7 @@ async def test_an_id_token_says_what_the_scopes_allow_and_no_more(browser: Brows
     }
     assert bare["exp"] - bare["iat"] == 300
     full = claims_of((await app.redeem(await browser.code(scope="openid profile roles"))).json["id_token"])
-    assert set(full) - set(bare) == {"name", "roles"}
+    assert set(full) - set(bare) == {"name", "roles", "groups"}
     assert "c-301" not in str(full)
     assert "roster:" not in str(full)
 

@@ -31,7 +31,9 @@ async def test_the_teacher_is_told_of_by_scope_and_without_any_key_of_hers(
         status, told, _ = await ask(here, token, method)
         subject = here.tokens.verify(token).subject
         role = {"role": "TEACHER", "region": "371502", "school": "3137000001"}
-        assert (status, told) == (200, {"sub": subject, "name": "县级教师甲", "roles": [role]})
+        groups = ["TEACHER", "TEACHER@3137000001"]
+        wanted = {"sub": subject, "name": "县级教师甲", "roles": [role], "groups": groups}
+        assert (status, told) == (200, wanted)
         _, _, narrow = await here.grant(scopes=("openid",))
         assert (await ask(here, narrow, method))[:2] == (200, {"sub": subject})
 

@@ -1,4 +1,4 @@
-"""What was written down stays written down: over a real disk, with processes killed and disks that are full."""
+"""What was written down stays written down: on a real disk, with processes killed and disks that are full."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ async def test_what_was_acknowledged_is_on_disk_and_holds(tmp_path: Path) -> Non
     await journal.aclose()
 
 
-async def test_a_folder_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
+def test_a_folder_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    await written(tmp_path, 1)
+    asyncio.run(written(tmp_path, 1))
     assert tmp_path.stat().st_mode & 0o777 == 0o700
 
 
@@ -120,9 +120,7 @@ asyncio.run(main())
 
 
 def child(code: str, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
+    return subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 def test_a_process_killed_while_it_writes_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:

@@ -303,8 +303,10 @@ async def test_every_part_says_where_it_came_from_and_not_what_is_hidden() -> No
     assert not {"matchKey", "personKey", "classKeys"} & set(fields)
     assert source == {
         "source": "roster", "sourceName": "样例名册", "level": "SCHOOL", "protocol": "oneroster",
-        "localId": "p1", "ageSeconds": 60.0, "stale": False,
+        "localId": None, "ageSeconds": 60.0, "stale": False,
     }  # fmt: skip
+    own = await ask(query, context(HER_PUPIL), id=gid(Kind.PERSON, PUPIL))
+    assert own["person"]["sources"][0]["localId"] == "p1", "what a source calls her is for who sees her whole"
 
 
 async def test_a_contradiction_is_shown_to_those_inside_only() -> None:
