@@ -196,7 +196,7 @@ class SignIn:
         back = {"intent": "link"} if intention.links else {"i": intention.interaction}
         said = {name: value for name, value in back.items() if value}
         response = self._pages.show(
-            request, "error", status=refused.status, code=refused.code, chinese=chinese,
+            request, "error", status=refused.status, code=refused.shown_code or refused.code, chinese=chinese,
             english=english or chinese, retry_after=int(refused.retry_after or 0),
             back_url=f"/sign-in?{urlencode(said)}" if said else "/sign-in",
             back_text="重新选择登录方式" if language(request) == "zh" else "Choose again how to sign in",

@@ -1,4 +1,4 @@
-"""What keeps people from signing in: the hub's own address, keys and clock, the levels' providers, anchors."""
+"""What keeps people from signing in: the hub's own address, keys and clock, levels' providers, anchors."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class _Looking:
         """Whether the hub answers at its own address, as who it says it is."""
         what, issuer = "登录地址 / issuer", self.loaded.settings.identity.issuer
         if not self.running:
-            return Finding(what, True, f"{issuer} 本中心未运行，未查 / not looked at: this hub is not running")
+            return Finding(what, True, f"{issuer} 未查，本中心未运行 / not looked at: not running")
         try:
             timeout = aiohttp.ClientTimeout(total=_WITHIN)
             async with (
@@ -105,7 +105,7 @@ class _Looking:
         if not isinstance(told, dict) or told.get("issuer") != issuer:
             return Finding(
                 what, False, f"{issuer} 由别的服务应答 / somebody else answers there",
-                "identity.issuer 须为浏览器所见的本中心地址 / it must be this hub's address as browsers see it",
+                "identity.issuer 须为浏览器所见的本中心地址 / it is this hub's address as browsers see it",
             )  # fmt: skip
         return self._answers(what, headers)
 
@@ -151,7 +151,7 @@ class _Looking:
             await resolver.chain(entity, anchor)
         except Distrusted as error:
             if not self.running and error.entity == settings.identity.issuer:
-                seen = "信任链经过本中心，本中心未运行 / not looked at: its chain passes this hub, which is not running"
+                seen = "未查，信任链经过未运行的本中心 / not looked at: it passes this hub, which is down"
                 return Finding(what, True, seen)
             return Finding(
                 what, False, f"{error.reason}: {error.public}", f"rongtong trust show {entity}"
@@ -162,7 +162,7 @@ class _Looking:
         forbidden = error.kind == "forbidden"
         return Finding(
             what, False, f"没有可用的应答 / no usable answer: {error.kind}",
-            "内网地址须写入 hub.allowed_networks / name a private address in hub.allowed_networks" if forbidden
+            "内网地址须写入 hub.allowed_networks / name a private address there" if forbidden
             else "它在运行吗？地址对吗？联系其运维 / is it up, is its address right? Ask its operator",
         )  # fmt: skip
 

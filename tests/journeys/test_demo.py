@@ -9,6 +9,7 @@ import stat
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -66,6 +67,31 @@ def is_a_server(pid: int) -> bool:
     return Path(f"/proc/{pid}").is_dir()
 
 
+def tells_how_to_sign_in(told: dict[str, Any]) -> None:
+    """Issuer, a provider and users of every level, clients of both kinds, applications that answer."""
+    assert told["graph"] == f"{told['issuer']}/graphql"
+    with urllib.request.urlopen(f"{told['issuer']}/.well-known/openid-configuration", timeout=30) as reply:
+        assert orjson.loads(reply.read())["issuer"] == told["issuer"]
+    assert {each["level"] for each in told["providers"]} == LEVELS
+    assert all(is_a_server(each["pid"]) for each in told["providers"])
+    clients = {each["client_id"]: each for each in told["clients"]}
+    assert clients.keys() >= {"demo-server", "portal", "research", "rongtong-cli"}
+    assert len(clients["demo-server"]["secret"]) >= 32
+    assert clients["portal"]["secret"] is None
+    assert [each["client_id"] for each in told["applications"]] == ["portal", "research"]
+    for each in told["applications"]:
+        assert clients[each["client_id"]]["redirect_uris"] == [f"{each['address']}callback"]
+        with urllib.request.urlopen(each["address"], timeout=30) as page:
+            assert page.status == 200
+    assert {each["level"] for each in told["users"]} == LEVELS
+    assert {each["persona"] for each in told["users"]} >= VIEWERS
+    providers = {each["code"]: each["provider"] for each in told["providers"]}
+    for each in told["users"]:
+        assert providers[each["upstream"]] == each["provider"]
+        assert each["login"]
+        assert len(each["password"]) >= 8
+
+
 def test_one_line_tells_a_script_everything_and_sigterm_leaves_nothing(tmp_path: Path) -> None:
     with demonstration(tmp_path / "state", tmp_path) as started:
         told = started.told
@@ -76,6 +102,7 @@ def test_one_line_tells_a_script_everything_and_sigterm_leaves_nothing(tmp_path:
             files = source["protocol"] == "tables" or source["code"].endswith("-bundle")
             assert Path(source["address"]).exists() if files else is_a_server(source["pid"]), source
         assert set(told["tokens"]) >= VIEWERS
+        tells_how_to_sign_in(told)
         with urllib.request.urlopen(told["page"], timeout=30) as page:
             assert "融通" in page.read().decode()
         assert ask(started, "{ me { displayName } }", "teacher") != {"me": None}

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -27,7 +28,6 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from auth.provider.client_auth import ASSERTION_TYPE
-from auth.trust.keys import thumbprints
 from connectors.sandbox import oneroster, passport
 from connectors.sandbox.country import Country
 from connectors.sandbox.federation import Entity, Federation, federation, paper, standing
@@ -42,6 +42,7 @@ from tests.connectors.sandbox.browser import Browser, Seen
 
 COUNTRY = Country()
 LOGINS = {(each["persona"], each["provider"]): each for each in demo_users(COUNTRY)}
+_SAID = ("metadata", "superiors", "subordinates", "marks", "mark_issuers", "issued", "faults")
 RP, OP = "openid_relying_party", "openid_provider"
 MINORS = "https://nation.example/marks/minors"
 CHAIN_LIFE, REFUSALS, LEEWAY = 60, 10, 60
@@ -80,6 +81,28 @@ class Realm:
     def wait(self, seconds: float = CHAIN_LIFE + 1) -> None:
         """Turn the clock: until every chain has to be worked out anew."""
         self.clock.ahead += seconds
+
+    @asynccontextmanager
+    async def as_it_was(self) -> AsyncIterator[None]:
+        """The hub vouches for the county; after the block all are as they were before it."""
+        assert self.hub.gate is not None
+        await self.hub.gate.federation.subordinates.add(
+            self.levels.county.url, self.levels.county.jwks, types=("federation_entity",), intermediate=True,
+            region="371502", level="COUNTY",
+        )  # fmt: skip
+        entities = (*self.levels.entities, self.provider)
+        before = [{name: deepcopy(getattr(one, name)) for name in _SAID} for one in entities]
+        key = self.school.app_key
+        try:
+            yield
+        finally:
+            for one, values in zip(entities, before, strict=True):
+                for name, value in values.items():
+                    setattr(one, name, value)
+                assert one.frame is not None
+                one.frame.mode = "ok"
+            self.school.app_key = key
+            self.hub.gate.federation.forget()
 
     # The school's system
 
@@ -207,8 +230,9 @@ def _onward(text: str) -> str:
 
 
 @asynccontextmanager
-async def realm(mongo_uri: str, database: str, folder: Path) -> AsyncIterator[Realm]:
+async def realm(mongo_uri: str, folder: Path) -> AsyncIterator[Realm]:
     """Everybody up, each level vouching for the one below; the database goes with it."""
+    database = f"trust_{secrets.token_hex(8)}"
     async with AsyncExitStack() as stack:
         levels = await stack.enter_async_context(federation())
         provider = await stack.enter_async_context(_provider())
@@ -231,10 +255,6 @@ async def realm(mongo_uri: str, database: str, folder: Path) -> AsyncIterator[Re
         await stack.enter_async_context(serving(create_app(hub), server, listening))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         made = Realm(hub, issuer, levels, provider, clock, config, http)
-        await made.operator(
-            "subordinate", "add", levels.county.url, "--key", *thumbprints(levels.county.jwks), "--authority",
-            "--region", "371502", "--level", "COUNTY", "--type", "federation_entity",
-        )  # fmt: skip
         yield made
 
 
@@ -270,7 +290,7 @@ def _introduce(levels: Federation, provider: Entity, issuer: str, keys: dict[str
         "scope": "openid profile graph roles", "purposes": ["teaching", "roll"],
         "grant_types": ["authorization_code", "refresh_token"],
     }  # fmt: skip
-    levels.county.subordinates[levels.school.url].policy = {RP: GRANTED}
+    levels.county.subordinates[levels.school.url].policy = {RP: deepcopy(GRANTED)}
     levels.nation.mark_issuers = {MINORS: [levels.county.url]}
 
 
@@ -309,6 +329,7 @@ client_secret = "sandbox-county-passport-secret-01"
 trusted_by = "{levels.nation.url}"
 authoritative = ["roster:c371502-roster"]
 claims = {{ name = "name", roster = "roster_id" }}
+assurance = {{ "urn:sandbox:loa:password" = "SELF_ASSERTED", "urn:sandbox:loa:realname" = "NAME_VERIFIED" }}
 [[upstreams]]
 code = "school"
 kind = "oidc"
@@ -320,6 +341,7 @@ issuer = "{campus}"
 client_id = "rongtong-hub"
 client_secret = "sandbox-school-passport-secret-01"
 claims = {{ name = "name", role = "role" }}
+roles = {{ school-admin = "PRINCIPAL" }}
 [[sources]]
 code = "c371502-roster"
 name = "东昌府区花名册"

@@ -103,4 +103,5 @@ def beside_packages(folder: Path, script: str) -> Path:
         for name, text in texts.items():
             (made / name).write_bytes(text)
         _settle(made, copies)
+        shutil.rmtree(made, ignore_errors=True)
     return copies / script

@@ -148,10 +148,12 @@ await answering(url, {
     );
     return { status: response.status, body: await response.json() };
   },
-  /** The next logout token for this client, validated. */
-  async notice({ client_id }) {
+  /** The logout token about this session of this client, validated; one that was not valid comes first. */
+  async notice({ client_id, sid }) {
     for (;;) {
-      const at = notices.findIndex((each) => each.client_id === client_id);
+      const at = notices.findIndex(
+        (each) => each.client_id === client_id && (each.refused || each.sid === sid),
+      );
       if (at >= 0) return notices.splice(at, 1)[0];
       await new Promise((go) => waiting.push(go));
       waiting = [];

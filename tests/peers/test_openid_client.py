@@ -86,6 +86,14 @@ async def test_an_answer_without_iss_or_with_another_state_is_not_taken(
     assert dead == {"active": False}
 
 
+async def test_an_id_token_of_another_algorithm_than_was_agreed_is_not_taken(
+    hub: Town, peer: Peer, officer: Browser
+) -> None:
+    await known(peer, hub, "office", "client_secret_basic", alg="RS256")
+    with pytest.raises(Refused, match="alg"):
+        await signed_in(peer, officer, "office", scope="openid")
+
+
 async def test_refused_consent_silence_and_age_reach_the_application_as_its_own_errors(
     hub: Town, peer: Peer, officer: Browser
 ) -> None:

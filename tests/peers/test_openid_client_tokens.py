@@ -107,7 +107,7 @@ async def test_signing_out_tells_every_application_by_a_token_that_it_can_check(
     landed = await officer.go(url, stop=HOME)
     assert landed.url == f"{HOME}?state=done"
     for client_id, tokens, alg in (("office", office, "ES256"), ("old-office", old, "RS256")):
-        notice = await peer.ask("notice", client_id=client_id)
+        notice = await peer.ask("notice", client_id=client_id, sid=tokens["claims"]["sid"])
         assert notice.get("refused") is None
         assert (notice["sid"], notice["sub"]) == (tokens["claims"]["sid"], tokens["claims"]["sub"])
         assert notice["alg"] == alg

@@ -1,4 +1,4 @@
-"""What the graph asks of the hub's own records: agreed to only with a line in the journal, unreadable told."""
+"""What the graph asks of the hub's own records: agreed to only with a line in the journal."""
 
 from __future__ import annotations
 
