@@ -14,10 +14,11 @@ import msgspec
 import pytest
 
 from auth import settings as gate_settings
+from auth.settings import Seconds
 from auth.trust.identifiers import is_entity
 from auth.trust.keys import thumbprints
 from hub import settings
-from hub.settings import Seconds, Settings, load
+from hub.settings import Settings, load
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
