@@ -96,6 +96,7 @@ class Pages:
         response = self.show(
             request, "error", status=status, code=error.shown_code or error.code, chinese=chinese,
             english=english or chinese, retry_after=int(wait) if wait else 0,
+            again=bool(wait) and request.method == "GET",
         )  # fmt: skip
         if wait:
             response.headers["Retry-After"] = str(max(1, round(wait)))

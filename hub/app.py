@@ -18,7 +18,9 @@ from typing import Any, TypeVar
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
+from starlette.routing import BaseRoute
 
+from auth.broker.linking import RECENT
 from auth.development import DevelopmentIdentity
 from auth.errors import InvalidToken
 from auth.keys import KeyRing
@@ -37,8 +39,12 @@ from hub.identity.fetch import HttpFetch
 from hub.identity.gate import Asked, Gate, build_gate, graph_of
 from hub.identity.store import MongoStore
 from hub.mongo import Mongo, StorageError
+from hub.people.erasure import Erasure
+from hub.people.export import Export
+from hub.people.pages import PersonalData
 from hub.people.records import Records
 from hub.people.rosters import RosterPeople
+from hub.people.sign_ons import SignOns
 from hub.settings import Loaded, Settings
 from hub.sources.asking import Asking, Budget
 from hub.sources.auditing import Auditing
@@ -209,7 +215,7 @@ async def build(
     catalogue = MongoCatalogue(mongo, registry, clock, every=every) if mongo else None
     rosters = {code: source.connector for code, source in registry.joined.items()}
     journal = state_folder(loaded) / JOURNAL
-    records = Records.on(journal, ring.derived("journal"), mongo, rosters, clock)
+    records = Records.on(journal, ring.derived("journal"), mongo, rosters, clock, seal.match_key)
     hub = Hub(
         loaded, registry, cache, catalogue, mongo, shipped(), clock, identity, records, tokens, clock.epoch()
     )
@@ -287,10 +293,24 @@ def create_app(hub: Hub, *, on_close: Callable[[], Awaitable[None]] | None = Non
     personas = (lambda: _shown_personas(identity)) if identity else None
     addresses = routes(endpoint, hub.state, sdl=sdl(), personas=personas)
     return Starlette(
-        routes=[*addresses, *(gate.routes if gate else ())],
+        routes=[*addresses, *(gate.routes if gate else ()), *_own_data(hub)],
         middleware=[Middleware(Cors, origins=origins)],
         lifespan=lifespan,
     )
+
+
+def _own_data(hub: Hub) -> Sequence[BaseRoute]:
+    """Where a person reads and erases what the hub holds of them; here, since gate and people meet here."""
+    gate, mongo = hub.gate, hub.mongo
+    if gate is None or mongo is None:
+        return ()
+    epoch, store = hub.clock.epoch, MongoStore(mongo)
+    sign_ons = SignOns(gate.sessions, gate.endings, gate.families)
+    return PersonalData(
+        gate.pages, gate.sessions, Export(store, gate.accounts, epoch),
+        Erasure(store, gate.accounts, sign_ons, hub.records.log, epoch),
+        lambda session: epoch() - session.auth_time.timestamp() <= RECENT,
+    ).routes()  # fmt: skip
 
 
 def _identify(hub: Hub) -> Callable[[Request], Awaitable[Viewer]]:

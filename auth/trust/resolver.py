@@ -232,7 +232,7 @@ def _hints(path: _Path, depth: int, search: _Search) -> list[str]:
 
 
 def _unanswered(failed: FetchFailed, who: str, depth: int, params: Mapping[str, str] | None) -> Distrusted:
-    if failed.kind in ("malformed", "too-large"):
+    if failed.kind in ("malformed", "too-large") and (failed.status or 200) < 300:
         return Distrusted("too-large", who, depth)
     if params is not None and failed.status in (400, 404, 410):  # "not_found", §8.9
         return Distrusted("not-vouched", params["sub"], depth - 1)

@@ -124,7 +124,7 @@ class _Looking:
         try:
             return self._answers(what, (await self._asked(str(told), upstream)).headers)
         except FetchFailed as error:
-            if error.status is not None:  # a page for people, or a refusal: somebody is there
+            if error.status:  # a page for people, or a refusal: somebody is there
                 return Finding(what, True, "应答 / answers")
             return self._silent(what, error)
 

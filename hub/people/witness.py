@@ -59,12 +59,12 @@ class PeopleWitness:
             receipt, _ = await self.kept.given(viewer, about, client, purpose, notice, number)
         return receipt
 
-    async def withdraw(self, about: Sequence[str], receipt: str) -> Mapping[str, Any] | None:
+    async def withdraw(self, viewer: Viewer, about: Sequence[str], receipt: str) -> Mapping[str, Any] | None:
         """Agree no more, and have it in the journal."""
         with _readable():
             ended = await self.kept.withdraw(about, receipt)
         if ended is not None:
-            await self._wrote("consent.withdrawn", "", receipt=receipt)
+            await self._wrote("consent.withdrawn", viewer.person, receipt=receipt)
         return ended
 
     async def _wrote(self, event: str, person: str, **facts: str) -> None:

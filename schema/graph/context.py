@@ -368,7 +368,7 @@ class Witness(Protocol):
         """Keep that the viewer agrees for the person with these keys; the receipt, an equal one if there."""
         ...
 
-    async def withdraw(self, about: Sequence[str], receipt: str) -> Mapping[str, Any] | None:
+    async def withdraw(self, viewer: Viewer, about: Sequence[str], receipt: str) -> Mapping[str, Any] | None:
         """Keep that it is agreed to no more, from now on; None for a receipt that is not theirs."""
         ...
 

@@ -79,7 +79,7 @@ class Mutation:
         """The receipt with its end; null for a receipt that is not this person's."""
         _by_hand(info)
         entity = await _theirs(info, person, agreeing=False)
-        return await witness(info).withdraw(_keys(entity), receipt)
+        return await witness(info).withdraw(info.context.viewer, _keys(entity), receipt)
 
 
 typed(Mutation)

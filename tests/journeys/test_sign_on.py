@@ -422,4 +422,5 @@ async def test_a_provider_that_breaks_half_way_is_a_page_and_the_other_levels_go
             finally:
                 await country.fault(process, "ok")
             flow = hub.flow()
-            assert hub.code_at(flow, await hub.enter(browser, flow, "teacher", code)), "mended, it works again"
+            again = await hub.enter(browser, flow, "teacher", code)
+            assert hub.code_at(flow, again), "mended, it works again"

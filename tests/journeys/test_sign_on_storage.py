@@ -101,6 +101,7 @@ async def is_a_503_page(browser: Visitor, url: str) -> None:
     assert int(page.headers["Retry-After"]) >= 1
     assert "登录服务暂时不可用" in page.text
     assert "STORE_UNAVAILABLE" in page.text
+    assert '<a class="button" href="">重试</a>' in page.text, "the same address, once more"
 
 
 async def is_a_503_answer(shore: Shore, form: dict[str, str]) -> None:

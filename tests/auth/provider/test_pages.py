@@ -53,6 +53,11 @@ _CONSENT: dict[str, Any] = {
     "purposes": ("teaching", "school-management"), "person_name": "县级教师甲",
 }  # fmt: skip
 SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "data": (
+        "data",
+        {"held": [{"zh": "登录", "en": "Sign-ons", "count": 2, "kept": True}], "gone": False, "recent": True},
+    ),
+    "data-gone": ("data", {"held": [], "gone": True, "recent": False}),
     "chooser": ("chooser", _CHOOSER),
     "chooser-nobody": (
         "chooser",

@@ -28,9 +28,9 @@ async def test_a_consent_and_its_end_stand_in_the_journal_once(tmp_path: Path, m
     keeper = witness(tmp_path, mongo)
     first = await keeper.consent(GUARDIAN, KEYS, "app", Duty.TEACHING, "v1")
     assert await keeper.consent(GUARDIAN, KEYS, "app", Duty.TEACHING, "v1") == first
-    ended = await keeper.withdraw(KEYS, first["receipt"])
+    ended = await keeper.withdraw(GUARDIAN, KEYS, first["receipt"])
     assert ended is not None
-    assert await keeper.withdraw(["roster:p2"], first["receipt"]) is None
+    assert await keeper.withdraw(GUARDIAN, ["roster:p2"], first["receipt"]) is None
     assert [one["receipt"] for one in await keeper.consents(KEYS)] == [first["receipt"]]
     assert await keeper.accesses(KEYS, first=5) == []
     found = [entry.values for entry in entries(keeper.log.journal.file)]
@@ -59,6 +59,6 @@ async def test_a_database_that_is_away_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(NoWitness):
         await keeper.consent(GUARDIAN, KEYS, "app", Duty.TEACHING, "v1")
     with pytest.raises(NoWitness):
-        await keeper.withdraw(KEYS, "r")
+        await keeper.withdraw(GUARDIAN, KEYS, "r")
     await nowhere.close()
     await keeper.log.journal.aclose()

@@ -79,7 +79,7 @@ class FakeWitness:
         }  # fmt: skip
         return self.receipts[number]
 
-    async def withdraw(self, about: Sequence[str], receipt: str) -> Mapping[str, Any] | None:
+    async def withdraw(self, viewer: Viewer, about: Sequence[str], receipt: str) -> Mapping[str, Any] | None:
         self._reached(about)
         if not set(self.about.get(receipt, ())) & set(about):
             return None
