@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
@@ -17,34 +15,11 @@ from joserfc.jwk import KeySet
 
 from auth.ending import notices
 from auth.ending.notices import EVENT
-from hub.identity.store import MongoStore
-from hub.mongo import Mongo
-from tests.connectors.sandbox.browser import Browser, Seen
-from tests.fakes.middle import Middle, follow, middle, token_on
+from tests.auth.leaving import leave, outbox
+from tests.connectors.sandbox.browser import Browser
+from tests.fakes.middle import Middle, follow, token_on
 
 BYE = "https://app.test/bye"
-
-
-@pytest.fixture
-async def hub(mongo: Mongo, tmp_path: Path) -> AsyncIterator[Middle]:
-    async with middle(MongoStore(mongo), tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def teacher() -> AsyncIterator[Browser]:
-    async with Browser() as found:
-        yield found
-
-
-@pytest.fixture
-async def stranger() -> AsyncIterator[Browser]:
-    async with Browser() as found:
-        yield found
-
-
-async def leave(hub: Middle, browser: Browser, **query: str) -> Seen:
-    return await browser.open(f"{hub.url}/oauth/logout?{urlencode(query)}")
 
 
 def claims(hub: Middle, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -53,10 +28,6 @@ def claims(hub: Middle, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         token, KeySet.import_key_set(cast(Any, hub.ring.public())), algorithms=["ES256", "RS256"]
     )
     return dict(found.header), dict(found.claims)
-
-
-async def outbox(hub: Middle) -> list[dict[str, Any]]:
-    return await hub.store.collection(notices.COLLECTION).find({}, limit=100)
 
 
 async def signed_in_at(twin_url: str) -> int:

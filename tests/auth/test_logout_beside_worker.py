@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-import pytest
-
-from hub.identity.store import MongoStore
-from hub.mongo import Mongo
-from tests.auth.test_logout_notices import working
+from tests.auth.leaving import working
 from tests.connectors.sandbox.browser import Browser
-from tests.fakes.middle import Middle, middle
-
-
-@pytest.fixture
-async def hub(mongo: Mongo, tmp_path: Path) -> AsyncIterator[Middle]:
-    async with middle(MongoStore(mongo), tmp_path) as found:
-        yield found
+from tests.fakes.middle import Middle
 
 
 async def test_an_application_that_the_worker_told_counts_as_told(hub: Middle) -> None:

@@ -3,57 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
-from auth.ending import notices
-from auth.ending.endings import Endings
 from auth.ending.notices import Notices
 from auth.errors import StoreDown
 from hub.embedded import EmbeddedMongo
 from hub.identity.fetch import HttpFetch
 from hub.identity.store import MongoStore
 from hub.mongo import Mongo
-from tests.connectors.sandbox.browser import Browser, Seen
+from tests.auth.leaving import leave, outbox, working
+from tests.connectors.sandbox.browser import Browser
 from tests.fakes.middle import Middle, middle
 from tests.fakes.recorded import said
-
-
-@pytest.fixture
-async def hub(mongo: Mongo, tmp_path: Path) -> AsyncIterator[Middle]:
-    async with middle(MongoStore(mongo), tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def teacher() -> AsyncIterator[Browser]:
-    async with Browser() as found:
-        yield found
-
-
-async def leave(hub: Middle, browser: Browser, **query: str) -> Seen:
-    return await browser.open(f"{hub.url}/oauth/logout?{urlencode(query)}")
-
-
-async def outbox(hub: Middle) -> list[dict[str, Any]]:
-    return await hub.store.collection(notices.COLLECTION).find({}, limit=100)
-
-
-@asynccontextmanager
-async def working(endings: Endings) -> AsyncIterator[None]:
-    """With the worker running, as the hub runs it."""
-    task = asyncio.create_task(endings.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
 
 # --- the outbox ---
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,38 +12,14 @@ import pytest
 
 from auth.broker.upstream import UpstreamLogout, UpstreamRefused
 from auth.documents import UpstreamSession
-from auth.ending.endings import Endings
 from auth.ports import Assertion
 from auth.settings import UpstreamSettings
 from hub.identity.store import MongoStore
 from hub.mongo import Mongo
+from tests.auth.leaving import working
 from tests.connectors.sandbox.browser import Browser
 from tests.fakes.middle import Middle, middle
 from tests.fakes.recorded import said
-
-
-@pytest.fixture
-async def hub(mongo: Mongo, tmp_path: Path) -> AsyncIterator[Middle]:
-    async with middle(MongoStore(mongo), tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def teacher() -> AsyncIterator[Browser]:
-    async with Browser() as found:
-        yield found
-
-
-@asynccontextmanager
-async def working(endings: Endings) -> AsyncIterator[None]:
-    """With the worker running, as the hub runs it."""
-    task = asyncio.create_task(endings.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
 
 # --- a provider's own word ---
 

@@ -28,11 +28,11 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from auth.provider.client_auth import ASSERTION_TYPE
-from connectors.sandbox import oneroster, passport
+from connectors.sandbox import oneroster
 from connectors.sandbox.country import Country
 from connectors.sandbox.federation import Entity, Federation, federation, paper, standing
 from connectors.sandbox.frame import served
-from connectors.sandbox.passport import demo_users
+from connectors.sandbox.passport import PASSPORTS, demo_users, oidc
 from hub.app import Hub, build, create_app
 from hub.cli.listen import bound, serving
 from hub.clock import Clock
@@ -235,16 +235,16 @@ async def realm(mongo_uri: str, folder: Path) -> AsyncIterator[Realm]:
     database = f"trust_{secrets.token_hex(8)}"
     async with AsyncExitStack() as stack:
         levels = await stack.enter_async_context(federation())
-        provider = await stack.enter_async_context(_provider())
+        clock = Turned()
+        provider = await stack.enter_async_context(_provider(clock))
         roster = await stack.enter_async_context(served(oneroster.app(COUNTRY, unit="371502")))
-        campus = await stack.enter_async_context(served(passport.app(COUNTRY, "school-passport")))
+        campus = await stack.enter_async_context(served(_passport("school-passport", clock)))
         listening = bound(server := Server(host="127.0.0.1", port=0))
         issuer = f"http://127.0.0.1:{listening.getsockname()[1]}"
         config = folder / "rongtong.toml"
         config.write_text(
             _settings(issuer, levels, provider.url, roster.url, campus.url, mongo_uri, database), "utf-8"
         )
-        clock = Turned()
         for entity in (*levels.entities, provider):
             entity.clock = clock.epoch
         hub = await build(load(config), mongo_uri=mongo_uri, clock=clock)
@@ -264,12 +264,15 @@ async def _dropped(mongo_uri: str, database: str) -> None:
     await connection.close()
 
 
+def _passport(name: str, clock: Turned) -> Starlette:
+    return oidc.app(COUNTRY, PASSPORTS[name], now=clock.epoch)
+
+
 @asynccontextmanager
-async def _provider() -> AsyncIterator[Entity]:
+async def _provider(clock: Turned) -> AsyncIterator[Entity]:
     """The county's provider: an OpenID provider that is an entity, both at one address."""
-    app = passport.app(COUNTRY, "county-passport")
     entity = Entity("区教育统一身份认证", authority=False)
-    entity.app = Starlette(routes=[entity.app.routes[0], Mount("/", app=app)])
+    entity.app = Starlette(routes=[entity.app.routes[0], Mount("/", app=_passport("county-passport", clock))])
     async with standing(entity):
         async with aiohttp.ClientSession() as http:
             async with http.get(f"{entity.url}/.well-known/openid-configuration") as told:

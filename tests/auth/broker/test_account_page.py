@@ -4,37 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 
 from auth.browser import token_for
 from auth.documents import Client
-from hub.identity.store import MongoStore
-from hub.mongo import Mongo
 from tests.connectors.sandbox.browser import Browser, Seen
-from tests.fakes.middle import Middle, middle, token_on
+from tests.fakes.middle import Middle, token_on
 
 FRONTEND = Client(id="frontend", name="示范前端", redirect_uris=("https://app.test/cb",))
-
-
-@pytest.fixture
-async def hub(mongo: Mongo, tmp_path: Path) -> AsyncIterator[Middle]:
-    async with middle(MongoStore(mongo), tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def teacher() -> AsyncIterator[Browser]:
-    async with Browser() as found:
-        yield found
-
-
-@pytest.fixture
-async def stranger() -> AsyncIterator[Browser]:
-    async with Browser() as found:
-        yield found
 
 
 async def page(hub: Middle, browser: Browser) -> Seen:

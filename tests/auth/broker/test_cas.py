@@ -32,10 +32,9 @@ from tests.auth.broker.puppet import (
     Puppet,
     fixed,
     hung_up,
-    puppet,
     settings,
-    way_out,
 )
+from tests.auth.broker.walking import STATE, account, signed_in
 from tests.connectors.sandbox.browser import Browser
 
 CLAIMS = {"name": "userName", "id_number": "idNumber", "assurance": "realName", "role": "role"}
@@ -43,31 +42,8 @@ SURE = {"1": "SELF_ASSERTED", "2": "NAME_VERIFIED", "3": "FACE_VERIFIED"}
 TABLE = {
     "claims": CLAIMS, "assurance": SURE, "authoritative": ("id_number",), "roles": {"bureau-admin": "ADMIN"},
 }  # fmt: skip
-STATE = "state-of-this-browser"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(scope="module")
-def country() -> Country:
-    return Country()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def fetch() -> AsyncIterator[HttpFetch]:
-    async with way_out() as found:
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with Browser() as found:
-        yield found
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -81,36 +57,9 @@ def level(province: Served, fetch: HttpFetch, clock: Clock) -> Cas:
     return Cas(settings("cas", f"{province.url}/cas", **TABLE), fetch, SEAL, clock)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def doll() -> AsyncIterator[Puppet]:
-    async with puppet() as found:
-        yield found
-
-
-@pytest.fixture
-def liar(doll: Puppet) -> Puppet:
-    """One for all stories, since it starts slowly; it remembers nothing of the one before."""
-    doll.by_path, doll.asked = {}, []
-    return doll
-
-
 @pytest.fixture
 def victim(liar: Puppet, fetch: HttpFetch, clock: Clock) -> Cas:
     return Cas(settings("cas", f"{liar.url}/cas", **TABLE, deadline=Seconds(0.5)), fetch, SEAL, clock)
-
-
-def account(country: Country, persona: str) -> tuple[str, str]:
-    person = country.person(country.personas()[persona].person_id)
-    assert person is not None
-    return person.login, demo_password(person.id)
-
-
-async def signed_in(level: Cas, browser: Browser, login: str, password: str, **wish: str) -> Assertion:
-    """All of it: out to the province, its login page, back, and whose ticket it is."""
-    url, kept = await level.begin(CALLBACK, STATE, **wish)  # type: ignore[arg-type]
-    seen = await browser.sign_in(url, login, password)
-    assert seen.to == CALLBACK
-    return await level.finish(CALLBACK, seen.said["state"], seen.said, kept)
 
 
 async def silently(level: Cas, browser: Browser) -> Assertion:

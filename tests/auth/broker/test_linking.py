@@ -2,35 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
-
-from hub.identity.store import MongoStore
-from hub.mongo import Mongo
 from tests.connectors.sandbox.browser import Browser
-from tests.fakes.middle import Middle, middle, token_on
-
-
-@pytest.fixture
-async def hub(mongo: Mongo, tmp_path: Path) -> AsyncIterator[Middle]:
-    async with middle(MongoStore(mongo), tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def teacher() -> AsyncIterator[Browser]:
-    async with Browser() as found:
-        yield found
-
-
-@pytest.fixture
-async def stranger() -> AsyncIterator[Browser]:
-    async with Browser() as found:
-        yield found
-
+from tests.fakes.middle import Middle, token_on
 
 # --- linking by signing in there ---
 

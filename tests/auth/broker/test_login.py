@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,24 +19,6 @@ from tests.connectors.sandbox.browser import Browser
 from tests.fakes.middle import Middle, follow, middle
 
 FRONTEND = Client(id="frontend", name="示范前端", redirect_uris=("https://app.test/cb",))
-
-
-@pytest.fixture
-async def hub(mongo: Mongo, tmp_path: Path) -> AsyncIterator[Middle]:
-    async with middle(MongoStore(mongo), tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def teacher() -> AsyncIterator[Browser]:
-    async with Browser() as found:
-        yield found
-
-
-@pytest.fixture
-async def stranger() -> AsyncIterator[Browser]:
-    async with Browser() as found:
-        yield found
 
 
 def mark_of(browser: Browser, cookies: Cookies) -> str:

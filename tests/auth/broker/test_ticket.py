@@ -23,7 +23,7 @@ from auth.ports import Assertion
 from auth.settings import Seconds, UpstreamSettings
 from connectors.sandbox.country import Country
 from connectors.sandbox.frame import Served, served
-from connectors.sandbox.passport import PASSPORTS, demo_password
+from connectors.sandbox.passport import PASSPORTS
 from connectors.sandbox.passport import ticket as twin
 from hub.identity.fetch import HttpFetch
 from tests.auth.broker.cas_lies import LIES as XML_LIES
@@ -37,14 +37,13 @@ from tests.auth.broker.puppet import (
     elsewhere,
     fixed,
     hung_up,
-    puppet,
     settings,
     slow,
-    way_out,
 )
+from tests.auth.broker.walking import STATE, account, signed_in
 from tests.connectors.sandbox.browser import Browser
 
-STATE, TICKET = "state-of-this-browser", "one-time-ticket-0001"
+TICKET = "one-time-ticket-0001"
 TABLE: dict[str, Any] = {
     "client_id": twin.APP_ID, "client_secret": twin.APP_KEY, "level": "NATIONAL", "region": "000000",
     "assurance": {"000000": "NAME_VERIFIED"}, "claims": {"role": "userIdentity"}, "roles": {"9": "ADMIN"},
@@ -52,28 +51,6 @@ TABLE: dict[str, Any] = {
 TOKEN = SPELLINGS["camel"].token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(scope="module")
-def country() -> Country:
-    return Country()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def fetch() -> AsyncIterator[HttpFetch]:
-    async with way_out() as found:
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with Browser() as found:
-        yield found
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -92,38 +69,11 @@ def level(nation: Served, fetch: HttpFetch, clock: Clock) -> Ticket:
     return Ticket(table(nation.url, fresh_query="forceLogin=1"), fetch, SEAL, clock)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def doll() -> AsyncIterator[Puppet]:
-    async with puppet() as found:
-        yield found
-
-
-@pytest.fixture
-def liar(doll: Puppet) -> Puppet:
-    """One for all stories, since it starts slowly; it remembers nothing of the one before."""
-    doll.by_path, doll.asked = {}, []
-    return doll
-
-
 @pytest.fixture
 def victim(liar: Puppet, fetch: HttpFetch, clock: Clock) -> Ticket:
     options = {"login_url": f"{liar.url}/sso/login"}
     made = settings("ticket", liar.url, **{**TABLE, "deadline": Seconds(0.5), "options": options})
     return Ticket(made, fetch, SEAL, clock)
-
-
-def account(country: Country, persona: str) -> tuple[str, str]:
-    person = country.person(country.personas()[persona].person_id)
-    assert person is not None
-    return person.login, demo_password(person.id)
-
-
-async def signed_in(level: Ticket, browser: Browser, login: str, password: str, **wish: str) -> Assertion:
-    """All of it: out to the nation, its login page, back, and whose ticket it is."""
-    url, kept = await level.begin(CALLBACK, STATE, **wish)  # type: ignore[arg-type]
-    seen = await browser.sign_in(url, login, password)
-    assert seen.to == CALLBACK
-    return await level.finish(CALLBACK, seen.said["state"], seen.said, kept)
 
 
 # With the nation
