@@ -84,7 +84,6 @@ from auth.trust import federation as trust
 from auth.trust.authority import Published
 from auth.trust.errors import Distrusted
 from auth.trust.federation import Federation
-from hub.identity.published import RELYING_PARTY, relying_party
 
 INDEXES: tuple[IndexSpec, ...] = (
     *account_files.INDEXES, *chain.INDEXES, *client_files.INDEXES, *codes.INDEXES, *consents.INDEXES,
@@ -256,8 +255,6 @@ def _core(asked: Asked) -> _Core:
     found["openid_provider"] = Discovery(
         identity.issuer, keys, registration=bool(identity.registration_token)
     ).metadata | {"client_registration_types_supported": ["automatic"]}
-    if ours := relying_party(identity.issuer, asked.upstreams):
-        found[RELYING_PARTY] = ours
     return core
 
 
@@ -341,7 +338,7 @@ def _provider(core: _Core, dpop: DPoP) -> list[BaseRoute]:
             more={"client_registration_types_supported": ["automatic"]},
         ),
         authorize,
-        PushedRequests(server, issuer, pushes, objects, dpop),
+        PushedRequests(server, issuer, pushes, objects, core.id_tokens, dpop),
         TokenEndpoint(server, issuer, dpop),
         DeviceAuthorization(issuer, authentication, device),
         UserInfo(issuer, core.tokens, core.families, revoked, core.clients, people, dpop),

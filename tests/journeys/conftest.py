@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from tests.journeys.country import World, world
+from tests.journeys.matrix_asked import asked
+
+__all__ = ["asked"]  # a fixture for the matrix
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

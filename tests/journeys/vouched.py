@@ -165,9 +165,7 @@ class Realm:
     ) -> tuple[int, dict[str, Any]]:
         """What the graph answers it."""
         headers = {"Authorization": f"Bearer {tokens['access_token']}", "X-Rongtong-Purpose": purpose}
-        async with self.http.post(
-            f"{self.issuer}/graphql", json={"query": query}, headers=headers
-        ) as answer:
+        async with self.http.post(f"{self.issuer}/graphql", json={"query": query}, headers=headers) as answer:
             told: dict[str, Any] = await answer.json()
             return answer.status, told
 
