@@ -8,6 +8,7 @@ Rule 3: a parameter given twice is refused, not chosen from (RFC 6749 §3.1).
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -21,6 +22,8 @@ from auth.errors import Denied
 from auth.store import secret
 
 LARGEST_FORM = 65_536
+PATIENCE = 5.0
+"""Seconds for all of a form: whoever drips it holds nothing of ours for longer."""
 MOST_FIELDS = 64
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{20,86}")
 _CODE = re.compile(r"[a-z0-9-]{1,64}")
@@ -106,18 +109,22 @@ def check_token(key: bytes, mark: str, purpose: str, given: str) -> None:
 
 
 async def form(request: Request) -> dict[str, str]:
-    """The fields of an `application/x-www-form-urlencoded` body, each once. `Denied`: 400, 413, 415."""
+    """The fields of an `application/x-www-form-urlencoded` body, each once. `Denied`: 400, 408, 413,
+    415."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise Denied("BAD_FORM", "请提交表单 / send a form: application/x-www-form-urlencoded", 415)
     body = b""
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST_FORM:
-                raise Denied("FORM_TOO_LARGE", "表单过大 / the form is too large", 413)
+        async with asyncio.timeout(PATIENCE):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_FORM:
+                    raise Denied("FORM_TOO_LARGE", "表单过大 / the form is too large", 413)
     except ClientDisconnect:
         raise Denied("BAD_FORM", "连接已断开 / the connection was closed") from None
+    except TimeoutError:
+        raise Denied("FORM_TOO_SLOW", "表单发送过慢 / the form came too slowly", 408) from None
     return fields(body)
 
 

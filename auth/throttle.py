@@ -2,8 +2,9 @@
 
 Rule 1: an attempt is counted before it is checked, by one atomic step, so that guesses in parallel count.
 Rule 2: after the free ones, one attempt passes per delay, and the delay grows; nothing is ever locked.
-Rule 3: what slows guesses at one account from everywhere spares the addresses and browsers that its owner
-has signed in from; guesses from one address slow that address only.
+Rule 3: what slows guesses at one account from everywhere spares the addresses that its owner has signed in
+from; guesses from one address slow that address only. A browser its owner has signed in from (its mark is a
+secret) is counted for itself alone: a neighbour behind the same address cannot keep them out.
 Rule 4: nobody's name or address is kept, only keyed hashes; unknown accounts are counted like known ones.
 """
 
@@ -88,9 +89,12 @@ class Throttle:
         place = network(address)
         places = self._hash("place", login, place), self._hash("browser", login, mark)
         wanted = [(self._hash("pair", login, place), self._pair)]
-        if not await self._has_known(places):
-            wanted.append((self._hash("account", login), self._account))
-        wanted.append((self._hash("address", place), self._address))
+        if mark and await self._has_known(places[1:]):
+            wanted = [(self._hash("own", login, mark), self._pair)]
+        else:
+            if not await self._has_known(places[:1]):
+                wanted.append((self._hash("account", login), self._account))
+            wanted.append((self._hash("address", place), self._address))
         taken: list[str] = []
         try:
             for key, allowance in wanted:

@@ -292,11 +292,13 @@ def create_app(hub: Hub, *, on_close: Callable[[], Awaitable[None]] | None = Non
     identity = hub.identity
     personas = (lambda: _shown_personas(identity)) if identity else None
     addresses = routes(endpoint, hub.state, sdl=sdl(), personas=personas)
-    return Starlette(
+    app = Starlette(
         routes=[*addresses, *(gate.routes if gate else ()), *_own_data(hub)],
         middleware=[Middleware(Cors, origins=origins)],
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # it builds its address from Host and X-Forwarded-Proto
+    return app
 
 
 def _own_data(hub: Hub) -> Sequence[BaseRoute]:

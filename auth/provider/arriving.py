@@ -48,7 +48,7 @@ class Arriving:
         except OAuth2Error as error:
             # Whatever else it holds, a registered address that stands there plainly may be told.
             return self._proven(Arrived(client, _plain(given), "", error))
-        return self._proven(Arrived(client, self._hinted(client, values), par))
+        return self._proven(Arrived(client, hinted(self._id_tokens, client, values), par))
 
     async def again(self, interaction: Interaction) -> Arrived:
         """A request that was kept. Raises `Denied` when its client is gone or no longer has the address."""
@@ -96,13 +96,14 @@ class Arriving:
             raise Refusal("invalid_request_uri", "unknown, expired, used, or of another browser")
         return found[1], found[0]
 
-    def _hinted(self, client: Client, values: dict[str, Any]) -> dict[str, Any]:
-        """With whom an `id_token_hint` speaks of, in place of the token, which is not kept."""
-        kept = {name: value for name, value in values.items() if name != "id_token_hint"}
-        if "id_token_hint" in values:
-            # A hint that is not ours speaks of nobody: no session will do for it.
-            kept["_subject"] = self._id_tokens.subject(values["id_token_hint"], client) or "?"
-        return kept
+
+def hinted(id_tokens: IdTokens, client: Client, values: dict[str, Any]) -> dict[str, Any]:
+    """With whom an `id_token_hint` speaks of, in place of the token, which is not kept."""
+    kept = {name: value for name, value in values.items() if name != "id_token_hint"}
+    if "id_token_hint" in values:
+        # A hint that is not ours speaks of nobody: no session will do for it.
+        kept["_subject"] = id_tokens.subject(values["id_token_hint"], client) or "?"
+    return kept
 
 
 def _plain(given: Mapping[str, str]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from starlette.routing import BaseRoute, Route
 from auth.browser import form
 from auth.documents import Client
 from auth.provider.answers import Refusal, answer, refused
+from auth.provider.arriving import hinted
 from auth.provider.asked import known
+from auth.provider.id_tokens import IdTokens
 from auth.provider.pushed import LIFE, Pushed
 from auth.provider.request_object import RequestObjects
 from auth.provider.requests import OAuthRequest
@@ -26,10 +28,10 @@ class PushedRequests:
 
     def __init__(
         self, server: AuthorizationServer, issuer: str, pushed: Pushed, objects: RequestObjects,
-        dpop: Possession | None = None,
+        id_tokens: IdTokens, dpop: Possession | None = None,
     ) -> None:  # fmt: skip
         self._server, self._url, self._pushed = server, f"{issuer}{PATH}", pushed
-        self._objects, self._dpop = objects, dpop
+        self._objects, self._id_tokens, self._dpop = objects, id_tokens, dpop
 
     def routes(self) -> list[BaseRoute]:
         """Its one address."""
@@ -41,7 +43,7 @@ class PushedRequests:
             client = await self._server.authentication.authenticate(request.headers, given, self._url)
             values = await self._values(client, given)
             jkt = await proven_key(self._dpop, request.method, self._url, request.headers)
-            values = _bound(values, jkt)
+            values = hinted(self._id_tokens, client, _bound(values, jkt))
             await self._server.validated(OAuthRequest("POST", self._url, request.headers, values))
             uri = await self._pushed.keep(client.id, values)
         except Exception as error:  # the seam: what it does not know goes on as it came

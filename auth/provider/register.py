@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn, Protocol
+from urllib.parse import urlsplit
 
 from authlib.oauth2 import OAuth2Error  # type: ignore[import-untyped]
 from starlette.requests import ClientDisconnect, Request
@@ -28,6 +29,7 @@ from auth.presented import credentials
 from auth.provider.answers import NO_STORE, Refusal, answer, refused
 from auth.provider.metadata import ADDRESSES, FLAGS, client_values
 from auth.store import Store, kept, secret
+from auth.trust.identifiers import is_loopback
 
 PATH = "/oauth/register"
 LARGEST = 65_536
@@ -35,6 +37,10 @@ MOST_CLIENTS = 10_000
 OURS_TO_SAY = ("registration_access_token", "registration_client_uri", "client_secret_expires_at",
                "client_id_issued_at")  # fmt: skip
 """What an update must not carry (RFC 7592 §2.2)."""
+
+
+ASKED_BY_US = ("jwks_uri", "backchannel_logout_uri")
+"""Addresses that the hub itself connects to."""
 
 
 class FetchesKeys(Protocol):
@@ -69,6 +75,7 @@ class Registration:
         self._address, self._clients, self._keys, self._audit = f"{issuer}{PATH}", clients, keys, audit
         self._kept = store.collection(COLLECTION)
         self._clock, self._initial = clock, kept(initial_token) if initial_token else ""
+        self._tried_out = _on_this_machine(issuer)
 
     def routes(self) -> list[BaseRoute]:
         """`/oauth/register` and `/oauth/register/{client_id}`; none when registration is off."""
@@ -87,7 +94,7 @@ class Registration:
         if not hmac.compare_digest(kept(_token(request)), self._initial):
             raise Unauthorized
         client_id, said = secret(128), await _said(request)
-        values = client_values(said, client_id)
+        values = self._values(said, client_id)
         if await self._kept.count({}, limit=MOST_CLIENTS) >= MOST_CLIENTS:
             raise Refusal("invalid_client_metadata", "no more clients are registered here", 403)
         password, access = _password(values), secret()
@@ -106,7 +113,7 @@ class Registration:
     async def _update(self, request: Request) -> Response:
         before, said = await self._its(request), await _said(request)
         _check_update(before, said)
-        values = client_values(said, before.id)
+        values = self._values(said, before.id)
         password = "" if before.secret_kept else _password(values)
         with_secret = values["auth_method"].startswith("client_secret")
         held = kept(password) if password else before.secret_kept
@@ -127,6 +134,15 @@ class Registration:
         await self._audit.note("client.deleting", client=client.id)
         await self._kept.delete_one(_of(client))
         return Response(status_code=204, headers=NO_STORE)
+
+    def _values(self, said: Mapping[str, Any], client_id: str) -> dict[str, Any]:
+        """Fields of `Client`. What we ask ourselves is not on loopback: that is our own machine, whatever
+        listens there, and not the person's; but for a hub that is only tried out there. Raises `Refusal`."""
+        values = client_values(said, client_id)
+        for name in ASKED_BY_US:
+            if not self._tried_out and _on_this_machine(values[name]):
+                raise Refusal("invalid_client_metadata", f"{name} is on the provider's own machine")
+        return values
 
     async def _its(self, request: Request) -> Client:
         """The client whose registration token the request presents. Raises `Unauthorized`."""
@@ -170,6 +186,10 @@ def _answering(does: Callable[[Request], Any]) -> Callable[[Request], Any]:
         return response
 
     return answered
+
+
+def _on_this_machine(address: str) -> bool:
+    return is_loopback(urlsplit(address).hostname or "")
 
 
 def _of(client: Client) -> dict[str, Any]:

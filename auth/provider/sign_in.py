@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from auth.browser import form, language, query
 from auth.documents import Client, Interaction, Session
 from auth.errors import Denied, StoreDown
-from auth.local import ACR_PASSWORD, LOCAL, LocalAccount, LocalAccounts
+from auth.local import ACR_PASSWORD, LOCAL, LocalAccount, LocalAccounts, folded
 from auth.pages import Pages
 from auth.passwords import Busy
 from auth.ports import Assertion
@@ -185,8 +185,9 @@ class SignInPages:
 
     async def _proven(self, request: Request, login: str, password: str) -> LocalAccount | None:
         assert self._own is not None, "only routed with own accounts"
-        address = request.client.host if request.client else ""
-        attempt: Attempt = await self._own.throttle.admit(login, address, self._pages.cookies.mark(request))
+        address, mark = request.client.host if request.client else "", self._pages.cookies.mark(request)
+        # Folded as the account is found: else every other case, width or blank began to count anew.
+        attempt: Attempt = await self._own.throttle.admit(folded(login), address, mark)
         try:
             account = await self._own.accounts.check(login, password)
         except (Busy, StoreDown):

@@ -153,9 +153,7 @@ class _Looking:
             if not self.running and error.entity == settings.identity.issuer:
                 seen = "未查，信任链经过未运行的本中心 / not looked at: it passes this hub, which is down"
                 return Finding(what, True, seen)
-            return Finding(
-                what, False, f"{error.reason}: {error.public}", f"rongtong trust show {entity}"
-            )
+            return Finding(what, False, f"{error.reason}: {error.public}", f"rongtong trust show {entity}")
         return Finding(what, True, "信任链有效 / its chain of trust holds")
 
     def _silent(self, what: str, error: FetchFailed) -> Finding:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from hub.cli.options import Config, Json
 from hub.cli.people_commands import audit, people
 from hub.cli.trust_commands import trust
 
@@ -31,15 +32,6 @@ app.add_typer(keys, name="keys")
 app.add_typer(audit, name="audit")
 app.add_typer(trust, name="trust")
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", "-c", envvar="RONGTONG_CONFIG",
-        help="设置文件，缺省为 ./rongtong.toml，再次为运行中的演示的 / settings file; by default "
-        "./rongtong.toml, else the running demonstration's.",
-    ),
-]  # fmt: skip
-Json = Annotated[bool, typer.Option("--json", help="输出一行 JSON / print one line of JSON.")]
 Url = Annotated[
     str, typer.Option(envvar="RONGTONG_URL", help="运行中的中心的地址 / address of a running hub.")
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from hub.cli.options import Config, Json
 
 people = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None,
@@ -13,15 +14,6 @@ people = typer.Typer(
 )  # fmt: skip
 audit = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="访问记录 / who read what.")
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", "-c", envvar="RONGTONG_CONFIG",
-        help="设置文件，缺省为 ./rongtong.toml，再次为运行中的演示的 / settings file; by default "
-        "./rongtong.toml, else the running demonstration's.",
-    ),
-]  # fmt: skip
-Json = Annotated[bool, typer.Option("--json", help="输出一行 JSON / print one line of JSON.")]
 Login = Annotated[str, typer.Argument(help="登录名 / login name.")]
 
 

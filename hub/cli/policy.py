@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def _principal(persona: str, file: Path | None, folder: Path) -> Principal | Non
 async def _told(
     id: str, principal: Principal | None, purposes: Iterable[str], config: Path
 ) -> dict[str, Any]:
-    async with built(config, remembering=False) as hub:
+    # What was agreed to for a third party stands in the database.
+    async with built(config, remembering=principal is not None and not principal.first_party) as hub:
         return await why(hub, id, principal, purposes)
 
 
@@ -63,7 +65,8 @@ async def why(hub: Hub, id: str, principal: Principal | None, purposes: Iterable
     ref = decode(id, hub.registry)
     if ref is None:
         raise Refusal("不是本中心的全局标识 / not a global id of this hub", "BAD_ID")
-    directory = hub.auditing(viewer_of(principal, purposes))
+    viewer = viewer_of(principal, purposes)
+    directory = hub.auditing(replace(viewer, consented=await hub.records.consented(viewer)))
     _, account = await directory.get(ref.kind, ref.key, hub.specs[ref.kind].values())
     if not directory.judgements:
         silent = ", ".join(silence.source for silence in account.silent) or "-"

@@ -7,21 +7,14 @@ from typing import Annotated
 
 import typer
 
+from hub.cli.options import Config, Json
+
 trust = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="信任链 / trust along the five levels.")
 vouched = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="所担保的下级 / subordinates.")
 trust.add_typer(vouched, name="subordinate")
 marks = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="信任标志 / trust marks.")
 trust.add_typer(marks, name="mark")
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", "-c", envvar="RONGTONG_CONFIG",
-        help="设置文件，缺省为 ./rongtong.toml，再次为运行中的演示的 / settings file; by default "
-        "./rongtong.toml, else the running demonstration's.",
-    ),
-]  # fmt: skip
-Json = Annotated[bool, typer.Option("--json", help="输出一行 JSON / print one line of JSON.")]
 Entity = Annotated[str, typer.Argument(help="实体标识，https 地址 / entity identifier, an https address.")]
 MarkType = Annotated[str, typer.Argument(help="标志类型，https 地址 / type of the mark, an https address.")]
 

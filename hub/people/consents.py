@@ -36,7 +36,9 @@ class Consents:
     mongo: Mongo
     clock: Clock = field(default_factory=Clock)
     _declared: bool = False
-    _known: dict[tuple[str, frozenset[Duty]], tuple[float, frozenset[str]]] = field(default_factory=dict)
+    _known: dict[tuple[str, frozenset[Duty]], tuple[float, frozenset[tuple[str, Duty]]]] = field(
+        default_factory=dict
+    )
 
     async def give(
         self, viewer: Viewer, about: Sequence[str], client: str, purpose: Duty, notice: str
@@ -99,8 +101,8 @@ class Consents:
         found = await collection.find({"about": {"$in": list(about)}}, limit=MOST, order=[("granted_at", -1)])
         return [_shown(one) for one in found]
 
-    async def consented(self, client: str, purposes: frozenset[Duty]) -> frozenset[str]:
-        """Keys of the persons that an application may see now for one of these purposes."""
+    async def consented(self, client: str, purposes: frozenset[Duty]) -> frozenset[tuple[str, Duty]]:
+        """Keys of the persons that an application may see now, each with that of these purposes for which."""
         now = self.clock.monotonic()
         known = self._known.get((client, purposes))
         if known is not None and known[0] > now:
@@ -111,8 +113,8 @@ class Consents:
             "purpose": {"$in": sorted(purpose.value for purpose in purposes)},
         }
         collection = self.mongo.collection(COLLECTION)
-        found = await collection.find(where, limit=MOST_OF_A_CLIENT, fields={"about": 1})
-        keys = frozenset(key for one in found for key in one["about"])
+        found = await collection.find(where, limit=MOST_OF_A_CLIENT, fields={"about": 1, "purpose": 1})
+        keys = frozenset((key, Duty(one["purpose"])) for one in found for key in one["about"])
         if len(self._known) > MOST:
             self._known.clear()
         self._known[client, purposes] = (now + REMEMBERED, keys)

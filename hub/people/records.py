@@ -16,6 +16,7 @@ from hub.people.index import MatchIndex
 from hub.people.journal import Journal
 from hub.people.shipping import Shipping
 from hub.people.witness import PeopleWitness
+from schema.model.privacy import Duty
 from schema.model.viewer import Viewer
 
 
@@ -47,8 +48,9 @@ class Records:
         """The graph's port to them."""
         return PeopleWitness(self.log, self.consents) if self.consents else None
 
-    async def consented(self, viewer: Viewer) -> frozenset[str]:
-        """Whom a third party's viewer may see beyond themselves; nobody while that cannot be read."""
+    async def consented(self, viewer: Viewer) -> frozenset[tuple[str, Duty]]:
+        """Whom a third party's viewer may see beyond themselves, and for what; nobody while that cannot be
+        read."""
         if self.consents is None or not viewer.third_party or viewer.anonymous:
             return frozenset()
         try:

@@ -92,9 +92,19 @@ def _unlike(copy: Mapping[str, Any], number: int, entry: Entry | None) -> str:
         return "数据库中的副本缺这一条 / missing in the copy"
     if entry is None:
         return "文件比数据库中的副本短 / the file is shorter than its copy"
-    if copy["mac"] != entry.mac or not (copy.get("refused") or _told(copy) == entry.told):
+    bare = copy.get("refused") is True and not _fits(entry.values)
+    if copy["mac"] != entry.mac or not (bare or _told(copy) == entry.told):
         return "与数据库中的副本不同 / differs from its copy"
     return ""
+
+
+def _fits(value: object) -> bool:
+    """Whether the database can hold it: then a copy without its content is somebody's doing."""
+    if isinstance(value, Mapping):
+        return all("\0" not in name and _fits(one) for name, one in value.items())
+    if isinstance(value, list):
+        return all(map(_fits, value))
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def _told(copy: Mapping[str, Any]) -> bytes:

@@ -30,12 +30,14 @@ def duties_of(role: PersonRole, school_code: str) -> frozenset[Duty]:
 
 
 def viewer_of(
-    principal: Principal | None, purposes: Iterable[str] = (), consented: frozenset[str] = frozenset()
+    principal: Principal | None,
+    purposes: Iterable[str] = (),
+    consented: frozenset[tuple[str, Duty]] = frozenset(),
 ) -> Viewer:
     """The viewer that `principal` is for this request; `purposes` are those the request declares.
 
     What narrows: unknown roles, scopes and purposes open nothing; an application may declare only its own
-    purposes; a third party sees of pupils only those in `consented`, the keys it was consented to.
+    purposes; a third party sees of pupils only those in `consented`, and for that purpose.
     """
     if principal is None:
         return NOBODY

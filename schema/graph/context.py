@@ -263,10 +263,23 @@ class Diary:
     gaps: dict[tuple[str, str], Silence] = field(default_factory=dict)
     reads: dict[Read, None] = field(default_factory=dict)
 
-    def read(self, entities: Sequence[Entity], wanted: frozenset[str]) -> None:
-        """Note which of the `wanted` values in the answer are sensitive and about somebody else."""
+    def read(
+        self,
+        entities: Sequence[Entity],
+        values: frozenset[str] = frozenset(),
+        *,
+        links: frozenset[str] = frozenset(),
+        disputed: bool = False,
+    ) -> None:
+        """Note what in the answer is sensitive and about somebody else: of these `values` those that are
+        there, `links` that told something, and with `disputed` what is shown of values that lost."""
         for entity in entities:
-            if entity.logged and (told := entity.logged & wanted & entity.values.keys()):
+            if not entity.logged:
+                continue
+            told = (values & entity.values.keys()) | links
+            if disputed:
+                told |= {one.field for one in entity.losing}
+            if told := entity.logged & told:
                 assert entity.spec.kind is not None, "records about persons can be looked up"
                 keys = (entity.values.get("person_key"), entity.values.get("match_key"))
                 about = tuple(str(key) for key in keys if key) or (entity.key,)

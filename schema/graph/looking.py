@@ -16,7 +16,7 @@ from graphql import GraphQLResolveInfo
 
 from schema.graph.connections import Page, checked, filtered, merged, page_of, slice_of
 from schema.graph.context import Account, Directory, Entity, Found, NoWitness, SourceSilent, Witness
-from schema.graph.wanted import places, wanted
+from schema.graph.wanted import named, places, wanted
 from schema.graph.words import TYPES, Info, node
 from schema.model.record import NOWHERE, Place
 from schema.model.words import Kind
@@ -44,7 +44,9 @@ def note(info: Info, entities: Sequence[Entity], account: Account, *, page: bool
         info.context.diary.note(place, entities, account)
     if any(entity.logged for entity in entities):
         kind = entities[0].spec.name
-        info.context.diary.read(entities, wanted(raw(info), kind, TYPES[kind].needs, connection=page))
+        names, shows = named(raw(info), kind, connection=page), TYPES[kind].shows
+        values = frozenset(shows[name] for name in names & shows.keys())
+        info.context.diary.read(entities, values, disputed="contradictions" in names)
 
 
 def witness(info: Info) -> Witness:

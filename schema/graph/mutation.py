@@ -4,6 +4,7 @@ Rule 1: nobody agrees for somebody else's child, no child under 14 for themselve
 Rule 2: whoever may not do a thing is told the same as if the person were not there.
 """
 
+import re
 from typing import Annotated, Any
 
 import strawberry
@@ -20,6 +21,8 @@ from schema.model.privacy import Duty
 from schema.model.words import Kind
 
 NEEDED = frozenset({"person_key", "match_key", "birth_date", "roles"})
+CLIENT_ID = re.compile(r"[\x21-\x7e]{1,255}")
+LONGEST_VERSION = 100
 ToClient = Annotated[str, said("应用标识（client_id）", "The application's client_id")]
 ForPurpose = Annotated[Duty, said("用途", "For what")]
 OfNotice = Annotated[str, said("所同意的告知文本版本", "Version of the notice agreed to")]
@@ -49,6 +52,17 @@ def _keys(entity: Entity) -> list[str]:
     return [str(key) for key in found if key] or [entity.key]
 
 
+def _written(client: str, notice: str) -> None:
+    """Raises `BadArgument` for what can be no application's name, and for a version that is none."""
+    if not CLIENT_ID.fullmatch(client):
+        raise BadArgument("没有这样的应用标识", "no application is named like that")
+    if len(notice) > LONGEST_VERSION:
+        raise BadArgument(
+            f"告知文本版本至多 {LONGEST_VERSION} 字",
+            f"a notice's version has at most {LONGEST_VERSION} characters",
+        )
+
+
 def _by_hand(info: Info) -> None:
     if info.context.viewer.third_party:
         raise BadArgument(
@@ -70,6 +84,7 @@ class Mutation:
     ) -> Any:
         """The receipt; the same one for the same agreement."""
         _by_hand(info)
+        _written(client, notice_version)
         entity = await _theirs(info, person, agreeing=True)
         keeper = witness(info)
         return await keeper.consent(info.context.viewer, _keys(entity), client, purpose, notice_version)

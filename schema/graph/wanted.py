@@ -54,13 +54,18 @@ def wanted(
     `needs` has the values each GraphQL field of that type stands on, and under "" the least to ask for:
     a source that is asked for no value is not asked at all.
     """
-    remembered: dict[Any, frozenset[str]] = info.context.extras.setdefault("wanted", {})
+    names = named(info, name, connection=connection)
+    return frozenset().union(*(needs.get(field, frozenset()) for field in names)) or needs[""]
+
+
+def named(info: Resolving, name: str, *, connection: bool = False) -> frozenset[str]:
+    """The GraphQL fields that are selected on a thing of type `name`."""
+    remembered: dict[Any, frozenset[str]] = info.context.extras.setdefault("named", {})
     mark = (name, connection, *map(id, info.field_nodes))
     if (known := remembered.get(mark)) is None:
-        types = INTERFACES | {name}
-        names = {node.name.value for node in selected(info, things(info, connection=connection), types)}
-        values = frozenset().union(*(needs.get(field, frozenset()) for field in names))
-        known = remembered[mark] = values or needs[""]
+        on = things(info, connection=connection)
+        known = frozenset(node.name.value for node in selected(info, on, INTERFACES | {name}))
+        remembered[mark] = known
     return known
 
 

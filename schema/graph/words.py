@@ -21,6 +21,7 @@ from schema.graph.context import Context, Entity
 from schema.graph.cursors import uncovered
 from schema.graph.directives import field_marks, marks
 from schema.graph.refusals import full
+from schema.graph.wanted import selected
 from schema.model.codes import LEVELS
 from schema.model.privacy import PrivacyClass
 from schema.model.words import FieldSpec, Word, WordSpec
@@ -35,6 +36,9 @@ TYPES: dict[str, Any] = {}
 
 WIDE = frozenset({"size", "row_count", "page_views", "visits", "plays", "downloads"})
 """Counts that outgrow GraphQL's 32-bit Int: they are Float in the graph."""
+
+PARTS = frozenset({"nodes", "edges", "pageInfo"})
+"""What of a page tells of the things on it."""
 
 QUICK = "quick"
 ANNOTATION = "annotation"
@@ -91,6 +95,7 @@ def word(declared: type[Word]) -> Callable[[T], T]:
             needs[camel(name)] = relations[name].needs if field.link else frozenset({name})
         made_type = framed(cls, spec.name, both(spec.zh, spec.en), marks(spec.privacy, spec.authority))
         made_type.spec, made_type.needs = spec, needs
+        made_type.shows = {camel(one.name): one.name for one in spec.fields.values() if _told(one)}
         made_type.__repr__ = Node.__repr__  # values of persons do not belong into logs
         return cls
 
@@ -144,6 +149,7 @@ class Node:
     entity: strawberry.Private[Entity]
     spec: ClassVar[WordSpec]
     needs: ClassVar[Mapping[str, frozenset[str]]] = {}
+    shows: ClassVar[Mapping[str, str]] = {}
 
     id: strawberry.ID = quick(_global_id, strawberry.ID, "全局标识", "Global id")
 
@@ -237,12 +243,38 @@ def _guarded(function: Callable[..., Any], name: str, many: bool) -> Callable[..
             if name not in self.entity.seen:
                 return TYPES["Page"]() if many else None
             full(kwargs)
-            return await function(self, *args, **uncovered(kwargs))
+            found = await function(self, *args, **uncovered(kwargs))
+            _followed(self.entity, name, found, kwargs["info"])
+            return found
 
         return ask
 
     @functools.wraps(function)
     def look(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs) if name in self.entity.seen else None
+        if name not in self.entity.seen:
+            return None
+        found = function(self, *args, **kwargs)
+        _followed(self.entity, name, found, kwargs["info"])
+        return found
 
     return look
+
+
+def _told(field: FieldSpec) -> bool:
+    """Whether it is a value that clients see as it is."""
+    return not (field.link or field.hidden)
+
+
+def _followed(entity: Entity, name: str, found: Any, info: Any) -> None:
+    """Write into the diary that the relation told something, if only how many there are."""
+    if name not in entity.logged or found is None:
+        return
+    if not isinstance(found, TYPES["Page"]) or _tells(found, info._raw_info):
+        info.context.diary.read([entity], links=frozenset({name}))
+
+
+def _tells(page: Any, info: GraphQLResolveInfo[Any]) -> bool:
+    """Whether what the client selected on a page says that there is anything."""
+    names = {node.name.value for node in selected(info, info.field_nodes, frozenset())}
+    here, counted = bool(page.entities), "totalCount" in names and bool(page.total)
+    return counted or (here and bool(names & PARTS)) or (page.more and "pageInfo" in names)

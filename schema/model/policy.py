@@ -67,20 +67,20 @@ class Ties:
 
 
 STRANGER = Ties()
+_FOR_ALL = frozenset(Duty)
 
 
 def ties(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any], within: Within) -> Ties:
     """How `viewer` stands to the record with these `values`."""
-    if viewer.anonymous or not _let_in(viewer, spec, values):
+    if viewer.anonymous or not (agreed := _let_in(viewer, spec, values)):
         return STRANGER
     bound = [s for s in viewer.standings if _covers(s, values, within)]
     below = any(_works_below(s, spec, values, within) for s in viewer.standings)
     classes = _classes(values)
     inside = any(s.role is PersonRole.TEACHER and s.class_keys & classes for s in viewer.standings)
-    taught = inside and not _adult(values)
-    duties = {
-        duty for s in bound for duty in s.duties if duty is not Duty.TEACHING and duty in viewer.purposes
-    }
+    taught = inside and not _adult(values) and Duty.TEACHING in agreed
+    declared = (viewer.purposes & agreed) - {Duty.TEACHING}
+    duties = {duty for s in bound for duty in s.duties if duty in declared}
     if spec.about_person and _adult(values):
         duties &= MANAGING if at_work(values) else frozenset()
     theirs = spec.kind not in FOR_STAFF and (not spec.about_person or at_work(values))
@@ -247,10 +247,10 @@ class Eye:
             made = self._made[case] = decided(self.viewer, spec, values, self.within, self.today)
         return made
 
-    def _whose(self, spec: WordSpec, values: Mapping[str, Any]) -> tuple[bool, bool, bool | None]:
-        """Whether it is the viewer's own, consented to, and by its birth date of a child under 14."""
+    def _whose(self, spec: WordSpec, values: Mapping[str, Any]) -> tuple[bool, frozenset[Duty], bool | None]:
+        """Whether it is the viewer's own, agreed to for what, and by its birth date of a child under 14."""
         viewer, born = self.viewer, values.get("birth_date")
-        consented = viewer.third_party and values.get("person_key") in viewer.consented
+        consented = _agreed(viewer, values) if viewer.third_party else _FOR_ALL
         own = _own(viewer, spec, values)
         if not isinstance(born, str) or len(born) < 10:
             return own, consented, None  # by roles, then, which are in the case
@@ -323,13 +323,20 @@ def _roles(values: Mapping[str, Any]) -> set[str]:
     return set(values.get("roles") or ()) | one
 
 
-def _let_in(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any]) -> bool:
-    """Whether the application that asks for the viewer may know how they stand to this record at all."""
+def _let_in(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any]) -> frozenset[Duty]:
+    """For what the application that asks for the viewer may know how they stand to this record; for nothing:
+    not at all."""
     if spec.kind is not None and spec.kind.family not in viewer.families:
-        return False
-    if not viewer.third_party or not spec.about_person or _adult(values):
-        return True
-    return values.get("person_key") in viewer.consented or _own(viewer, spec, values)
+        return frozenset()
+    if not viewer.third_party or not spec.about_person or _adult(values) or _own(viewer, spec, values):
+        return _FOR_ALL
+    return _agreed(viewer, values)
+
+
+def _agreed(viewer: Viewer, values: Mapping[str, Any]) -> frozenset[Duty]:
+    """For what a third party was agreed to by those whose record it is, or their guardian."""
+    key = values.get("person_key")
+    return frozenset(duty for duty in Duty if (key, duty) in viewer.consented)
 
 
 def _own(viewer: Viewer, spec: WordSpec, values: Mapping[str, Any]) -> bool:

@@ -30,7 +30,8 @@ class Viewer:
     says it is for, which staff must name to read sensitive data outside teaching. `families` are those of the
     three families of data that the application asking was let into: of the others it sees what anybody sees.
     A `third_party` application sees of pupils only those in `consented` (keys of records whose guardian, or
-    who, of age, themselves agreed), whatever the person at its screen may see, and that person's own.
+    who, of age, themselves agreed, each with the purpose agreed to), and for no other purpose, whatever the
+    person at its screen may see; and that person's own.
     `person` is the hub's own number of the person asking, `client` names the application.
     """
 
@@ -42,7 +43,7 @@ class Viewer:
     purposes: frozenset[Duty] = frozenset()
     families: frozenset[Family] = EVERY_FAMILY
     third_party: bool = False
-    consented: frozenset[str] = frozenset()
+    consented: frozenset[tuple[str, Duty]] = frozenset()
     client: str = ""
     person: str = ""
 
@@ -60,7 +61,7 @@ class Viewer:
                 self.client,
                 ",".join(sorted(self.purposes)),
                 ",".join(sorted(self.families)),
-                ",".join(sorted(self.consented)),
+                ",".join(sorted(map("=".join, self.consented))),
                 *sorted(
                     repr((s.role, s.region_code, s.school_code, sorted(s.class_keys))) for s in self.standings
                 ),

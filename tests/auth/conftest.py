@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,22 @@ import pytest
 from hub.identity.store import MongoStore
 from hub.mongo import Mongo
 from tests.connectors.sandbox.browser import Browser
+from tests.fakes.emptied import emptied, kept
 from tests.fakes.middle import Middle, middle
+
+
+@pytest.fixture(scope="session")
+def kept_database(mongo_uri: str) -> Iterator[str]:
+    """One database for all stories of the gate."""
+    with kept(mongo_uri) as name:
+        yield name
+
+
+@pytest.fixture
+async def mongo(mongo_uri: str, kept_database: str) -> AsyncIterator[Mongo]:
+    """A connection to it; it is empty."""
+    async with emptied(mongo_uri, kept_database) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 
 import orjson
 import pytest
@@ -12,15 +11,9 @@ import pytest
 from connectors.credentials import ClientCredentials
 from connectors.errors import Malformed, Refused, SourceError, TimedOut
 from connectors.http import Http, Reply, status_of
-from tests.connectors.test_http import LOOPBACK, PATIENCE, SOON, Script, Source, Writer, answer, hang, says
+from tests.fakes.source import LOOPBACK, PATIENCE, SOON, Script, Source, Writer, answer, hang, says
 
 SECRET = "s3cret:带%字"
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    async with Http(LOOPBACK) as port:
-        yield port
 
 
 def token(text: str = "t", **more: object) -> bytes:

@@ -27,7 +27,7 @@ from schema.graph.context import (
 )
 from schema.model.codes import Level
 from schema.model.divisions import Divisions
-from schema.model.policy import SIGHT_FIELDS, reveal
+from schema.model.policy import SIGHT_FIELDS, decided, opened
 from schema.model.record import NOWHERE, Place
 from schema.model.viewer import Viewer
 from schema.model.words import Kind, Word
@@ -139,12 +139,14 @@ class FakeDirectory:
     ) -> Entity | None:
         spec = Word.declared[kind.value].spec
         fetched = {name: value for name, value in values.items() if name in fields | SIGHT_FIELDS}
-        shown = reveal(self.viewer, spec, {**known, **fetched}, self.divisions.within, self.today)
-        if shown is None:
+        full = {**known, **fetched}
+        made = decided(self.viewer, spec, full, self.divisions.within, self.today)
+        if not made.there:
             return None
         source = "county" if spec.shared else key.partition(":")[0]
         part = Part(source, key.rpartition(":")[2], FETCHED_AT, False, None, tuple(fetched))
-        return Entity(spec, key, *shown, (part,), self.losing.get(key, ()))
+        losing = self.losing.get(key, ())
+        return Entity(spec, key, opened(made, full), made.seen, (part,), losing, made.logged)
 
     def _account(self) -> Account:
         silent = tuple(one.source for one in self.silent)

@@ -67,6 +67,7 @@ from hub.identity.fetch import HttpFetch
 from hub.settings import Server
 from tests.connectors.sandbox.browser import Browser, Seen
 from tests.fakes.recorded import AuditList, Clock
+from tests.fakes.together import together
 
 INDEXES = (
     *session_files.INDEXES, *account_files.INDEXES, *linking_files.INDEXES, *pending_files.INDEXES,
@@ -248,10 +249,9 @@ async def middle(
     clock = clock or Clock()
     await store.declare(INDEXES)
     async with AsyncExitStack() as stack:
-        one = await stack.enter_async_context(served(_passport("county-passport", clock)))
-        two = await stack.enter_async_context(served(_passport("school-passport", clock)))
         application = Application()
-        three = await stack.enter_async_context(served(application.app()))
+        apps = (_passport("county-passport", clock), _passport("school-passport", clock), application.app())
+        one, two, three = await stack.enter_async_context(together(*map(served, apps)))
         http = await stack.enter_async_context(Http(["127.0.0.0/8"]))
         listening = bound(Server(port=0))
         url = address(Server(), listening.getsockname()[1])

@@ -180,7 +180,7 @@ def assembled(
     consent = ConsentPages(pages, under_way, found, sessions, agreed, person_name=nobody)
     door = _Door(cookies, sessions, accounts, under_way, issuer, clock)
     routes = [
-        *authorize.routes(), *PushedRequests(server, issuer, pushes, objects, dpop).routes(),
+        *authorize.routes(), *PushedRequests(server, issuer, pushes, objects, id_tokens, dpop).routes(),
         *TokenEndpoint(server, issuer, dpop).routes(), *consent.routes(), *door.routes(),
     ]  # fmt: skip
     return Provider(

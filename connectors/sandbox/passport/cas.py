@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from connectors.sandbox.country import Country, Person
 from connectors.sandbox.passport import page, wire
-from connectors.sandbox.passport.door import Door, refusing
+from connectors.sandbox.passport.door import Door, standing
 from connectors.sandbox.passport.people import NAMED, Accounts, Passport
 from connectors.sandbox.passport.sessions import Notice, SignOn
 from connectors.sandbox.passport.wire import Bad, Slips
@@ -54,11 +54,8 @@ def app(country: Country, passport: Passport, *, now: Callable[[], float] = time
         Route("/cas/serviceValidate", cas.validate),
         Route("/cas/p3/serviceValidate", cas.validate),
         Route("/cas/logout", cas.logout),
-        *cas.door.routes(),
     ]
-    made = Starlette(routes=routes, exception_handlers={Bad: refusing(passport)})
-    made.state.passport = cas
-    return made
+    return standing(cas.door, cas, routes)
 
 
 class SingleSignOn:

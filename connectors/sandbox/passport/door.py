@@ -7,9 +7,10 @@ Rule 2: a form that changes anything comes from our own page, as the browser say
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -18,7 +19,7 @@ from starlette.routing import Route
 from connectors.sandbox.passport import page
 from connectors.sandbox.passport.people import Accounts, Passport
 from connectors.sandbox.passport.sessions import Farewell, SignOn, SignOns, send
-from connectors.sandbox.passport.wire import Bad, form, here
+from connectors.sandbox.passport.wire import Bad, back_to, form, here, is_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,11 @@ class Door:
             response.background = BackgroundTask(send, self._farewell(gone, here(request)))
         return response
 
+    def leave_for(self, request: Request, back: str) -> Response:
+        """The same at a logout address: the browser goes `back` if that is ours, else to our own page."""
+        answer = back_to(back) if is_own(back) else RedirectResponse("/", 303)
+        return self.leave(request, answer)
+
     async def _tried(self, request: Request, current: SignOn | None, face: bool) -> Entered | Response:
         _from_our_page(request)
         fields = await form(request)
@@ -135,7 +141,14 @@ def _address(request: Request) -> str:
     return f"{request.url.path}?{query}" if query else request.url.path
 
 
-def refusing(passport: Passport) -> Callable[[Request, Exception], Response]:
+def standing(door: Door, provider: object, routes: Sequence[Route]) -> Starlette:
+    """A passport as an application: its own endpoints and the door's; tests find `provider` in its state."""
+    made = Starlette(routes=[*routes, *door.routes()], exception_handlers={Bad: _refusing(door.passport)})
+    made.state.passport = provider
+    return made
+
+
+def _refusing(passport: Passport) -> Callable[[Request, Exception], Response]:
     """The page for a request that is `Bad`."""
 
     def refuse(_request: Request, error: Exception) -> Response:

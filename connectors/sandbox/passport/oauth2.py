@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from connectors.sandbox.country import Country, Person
 from connectors.sandbox.passport import wire
-from connectors.sandbox.passport.door import Door, refusing
+from connectors.sandbox.passport.door import Door, standing
 from connectors.sandbox.passport.people import NAMED, Accounts, Passport
 from connectors.sandbox.passport.sessions import says_nothing
 from connectors.sandbox.passport.wire import Bad, Slips
@@ -53,11 +53,8 @@ def app(
         Route("/oauth2/token", centre.token, methods=["POST"]),
         Route("/oauth2/userinfo", centre.userinfo, methods=["GET", "POST"]),
         Route("/oauth2/logout", centre.logout),
-        *centre.door.routes(),
     ]
-    made = Starlette(routes=routes, exception_handlers={Bad: refusing(passport)})
-    made.state.passport = centre
-    return made
+    return standing(centre.door, centre, routes)
 
 
 class UserCentre:
@@ -121,9 +118,7 @@ class UserCentre:
 
     async def logout(self, request: Request) -> Response:
         """The logout address: back to `redirect_uri`, if it is one of ours."""
-        back = wire.asked(request).get("redirect_uri", "")
-        answer = wire.back_to(back) if wire.is_own(back) else RedirectResponse("/", 303)
-        return self.door.leave(request, answer)
+        return self.door.leave_for(request, wire.asked(request).get("redirect_uri", ""))
 
 
 def _proves(fields: dict[str, str], grant: Grant) -> bool:

@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from connectors.sandbox.country import Country, Person
 from connectors.sandbox.passport import page, wire
-from connectors.sandbox.passport.door import Door, Entered, refusing
+from connectors.sandbox.passport.door import Door, Entered, standing
 from connectors.sandbox.passport.people import NAMED, Accounts, Passport
 from connectors.sandbox.passport.sessions import Notice, SignOn
 from connectors.sandbox.passport.wire import Bad, Slips
@@ -73,11 +73,8 @@ def app(
         Route("/token", provider.token, methods=["POST"]),
         Route("/userinfo", provider.userinfo, methods=["GET", "POST"]),
         Route("/logout", provider.logout, methods=["GET", "POST"]),
-        *provider.door.routes(),
     ]
-    made = Starlette(routes=routes, exception_handlers={Bad: refusing(passport)})
-    made.state.passport = provider
-    return made
+    return standing(provider.door, provider, routes)
 
 
 class Provider:

@@ -23,12 +23,12 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.sandbox.country import Country, Person
 from connectors.sandbox.passport import wire
-from connectors.sandbox.passport.door import Door, refusing
+from connectors.sandbox.passport.door import Door, standing
 from connectors.sandbox.passport.people import NAMED, Accounts, Passport
 from connectors.sandbox.passport.sessions import says_nothing
 from connectors.sandbox.passport.wire import Bad, Slips
@@ -74,11 +74,8 @@ def app(
         Route("/userSession/validaTicket", centre.valida_ticket, methods=["POST"]),
         Route("/baseInfo/user/getUserById", centre.user, methods=["POST"]),
         Route("/aamif/ticketValidate", centre.oldest),
-        *centre.door.routes(),
     ]
-    made = Starlette(routes=routes, exception_handlers={Bad: refusing(passport)})
-    made.state.passport = centre
-    return made
+    return standing(centre.door, centre, routes)
 
 
 class UserCentre:
@@ -111,9 +108,7 @@ class UserCentre:
         return self.door.keep(request, entered, wire.back_to(back, ticket=ticket))
 
     async def logout(self, request: Request) -> Response:
-        back = wire.asked(request).get("returnUrl", "")
-        answer = wire.back_to(back) if wire.is_own(back) else RedirectResponse("/", 303)
-        return self.door.leave(request, answer)
+        return self.door.leave_for(request, wire.asked(request).get("returnUrl", ""))
 
     # The application
 

@@ -57,7 +57,7 @@ def _one(group: Sequence[Entity], rank: Rank) -> Entity:
     shared = tuple(replace(part, fields=tuple(sorted(shares[source]))) for source, part in parts.items())
     return replace(
         group[0], values=values, seen=frozenset().union(*(one.seen for one in group)), parts=shared,
-        losing=tuple(losing),
+        losing=tuple(losing), logged=frozenset().union(*(one.logged for one in group)),
     )  # fmt: skip
 
 

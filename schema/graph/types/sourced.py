@@ -51,9 +51,11 @@ def insider(entity: Entity, viewer: Viewer) -> bool:
 
 def traceable(entity: Entity, viewer: Viewer) -> bool:
     """Whether the viewer is told what a source calls it: of a record about a person that may be a number of
-    theirs, and is for who sees the record whole."""
+    theirs, and is for who sees the record whole; no third party learns a name that others know them by."""
     if not entity.spec.about_person:
         return insider(entity, viewer)
+    if viewer.third_party:
+        return False
     return all(name in entity.seen for name, field in entity.spec.fields.items() if not field.hidden)
 
 

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from auth.broker.upstream import Upstream
 from auth.ports import Assertion
-from connectors.sandbox.country import Country
-from connectors.sandbox.passport import demo_password
 from tests.auth.broker.puppet import CALLBACK
 from tests.connectors.sandbox.browser import Browser
 
 STATE = "state-of-this-browser"
-
-
-def account(country: Country, persona: str) -> tuple[str, str]:
-    """Login and password of a persona."""
-    person = country.person(country.personas()[persona].person_id)
-    assert person is not None
-    return person.login, demo_password(person.id)
 
 
 async def signed_in(level: Upstream, browser: Browser, login: str, password: str, **wish: str) -> Assertion:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+from hub.identity.store import MongoStore
+from hub.mongo import Mongo
 from tests.auth.provider.browsing import Application, Browser, request_object, signed, usual
 from tests.auth.proving import Holder
 from tests.fakes.provider import Provider
@@ -113,6 +115,18 @@ async def test_a_public_client_may_push_as_well(browser: Browser, app: Applicati
     answer = await app.post("/oauth/par", "page", None, **usual("page"))
     sent = await browser.get(where(answer.json["request_uri"], "page"))
     assert (await browser.sign_in(sent)).said["code"]
+
+
+async def test_a_pushed_hint_says_whom_it_means_and_its_token_is_not_kept(
+    browser: Browser, app: Application, mongo: Mongo
+) -> None:
+    hint = (await app.redeem(await browser.code())).json["id_token"]
+    other = (await app.redeem(await browser.code("page"), "page")).json["id_token"]
+    for token, answered in ((hint, "code"), (other, "error"), ("a.b.c", "error")):
+        uri = await pushed(app, prompt="none", id_token_hint=token)
+        found = await MongoStore(mongo).collection("auth_pushed").find({}, limit=10)
+        assert token not in str(found)
+        assert answered in (await browser.get(where(uri))).said, token
 
 
 async def test_a_key_proven_when_pushing_is_the_one_the_code_is_bound_to(

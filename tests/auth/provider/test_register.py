@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
+from starlette.applications import Starlette
 
+from auth.provider.register import Registration
 from auth.store import kept
+from hub.cli.listen import serving
 from hub.identity.store import MongoStore
 from hub.mongo import Mongo
+from hub.settings import Server
 from tests.auth.provider.desk import INITIAL, Answer, Desk, basic, bearer, desk
 
 PATH = "/oauth/register"
@@ -292,3 +296,25 @@ async def test_a_client_that_removes_itself_is_gone(mongo: Mongo, tmp_path: Path
         assert await here.clients.get(made["client_id"]) is None
         assert (await manage(here, "GET", made)).status == 401
         assert here.remembered.notes == ["client.registering", "client.deleting"]
+
+
+@pytest.mark.parametrize("name", ["jwks_uri", "backchannel_logout_uri"])
+async def test_ssrf_no_registered_client_has_the_hub_call_what_listens_on_its_own_machine(
+    mongo: Mongo, tmp_path: Path, name: str
+) -> None:
+    """The guard of the way out may have loopback opened to it, for the hub's own sources."""
+    async with desk(MongoStore(mongo), tmp_path) as here:
+        public = Registration(
+            "https://hub.test", here.store, here.clients, here.ring, here.remembered, here.clock,
+            initial_token=INITIAL,
+        )  # fmt: skip
+        async with serving(Starlette(routes=public.routes()), Server(port=0)) as url:
+            for host in ("127.0.0.1:8000", "localhost:6379", "[::1]:27017", "db.localhost", "127.8.8.8"):
+                for scheme in ("http", "https"):
+                    said = SAID | {name: f"{scheme}://{host}/x"}
+                    async with here.http.post(url + PATH, json=said, headers=bearer(INITIAL)) as answer:
+                        assert answer.status == 400, said[name]
+                        assert name in (await answer.json())["error_description"]
+            home = SAID | {"redirect_uris": ["http://127.0.0.1/cb"], name: ""}
+            async with here.http.post(url + PATH, json=home, headers=bearer(INITIAL)) as answer:
+                assert answer.status == 201

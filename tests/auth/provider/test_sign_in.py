@@ -257,6 +257,16 @@ async def test_user_enumeration_by_throttling_a_strangers_name_is_slowed_alike(
     assert 429 in seen[0]
 
 
+async def test_throttling_is_not_begun_anew_by_another_spelling_of_the_same_login(
+    running: Gate, visitor: Visitor
+) -> None:
+    spellings = ["city.admin", "City.Admin", "ｃｉｔｙ.admin", " city.admin", "city.admin ", "CITY.ADMIN"]
+    spellings += ["city.admin" + " " * 246 + "x", "cIty.admin"]
+    statuses = [(await signing_in(visitor, login, "wrong")).status for login in spellings]
+    assert statuses == [(await signing_in(visitor, "nobody.here", "wrong")).status for _ in spellings]
+    assert statuses[-1] == 429
+
+
 async def test_throttling_says_when_to_come_back_and_does_not_look_at_the_password(
     running: Gate, visitor: Visitor
 ) -> None:

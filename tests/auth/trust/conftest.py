@@ -1,31 +1,48 @@
-"""Five levels on real sockets, and a way out that may reach them."""
+"""Five levels on real sockets, and a way out that may reach them; all on one loop a module."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
+import pytest_asyncio
 
 from auth.trust.errors import Distrusted
 from auth.trust.resolver import Limits, Resolver
 from connectors.http import Http
 from connectors.sandbox.federation import Federation as Country
-from connectors.sandbox.federation import federation
 from hub.identity.fetch import HttpFetch
-from tests.auth.trust.hub_as_city import Clock, city
+from hub.mongo import Mongo
+from tests.auth.trust.hub_as_city import city
+from tests.auth.trust.standing_country import Place, country_at, places
+from tests.fakes.emptied import emptied
+from tests.fakes.recorded import Clock
 
 __all__ = ["city"]  # a fixture for all stories here
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing_places() -> AsyncIterator[Sequence[Place]]:
+    """Five addresses for the module's stories."""
+    async with places() as found:
+        yield found
+
+
 @pytest.fixture
-async def country() -> AsyncIterator[Country]:
+def country(standing_places: Sequence[Place]) -> Country:
     """Nation, province, city, county and a school's system, all up, each vouching for the one below."""
-    async with federation() as made:
-        yield made
+    return country_at(standing_places)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
+async def mongo(mongo_uri: str, kept_database: str) -> AsyncIterator[Mongo]:
+    """The stories' database, empty, on the module's loop."""
+    async with emptied(mongo_uri, kept_database) as connection:
+        yield connection
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def out() -> AsyncIterator[HttpFetch]:
     """The hub's own way out, with its guard; loopback is allowed."""
     async with Http(["127.0.0.0/8"]) as http:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from starlette.applications import Starlette
 
 from auth.keys import KeyRing
@@ -25,19 +25,10 @@ from hub.identity.fetch import HttpFetch
 from hub.identity.store import MongoStore
 from hub.mongo import Mongo
 from hub.settings import Server
+from tests.fakes.recorded import Clock
 
 RP, OP = "openid_relying_party", "openid_provider"
 MINORS = "https://nation.example/marks/minors"
-
-
-class Clock:
-    """A clock that the test turns."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
 
 
 @dataclass
@@ -69,7 +60,7 @@ async def got(method: str, url: str, **told: Any) -> tuple[int, str, str]:
         return answer.status, answer.content_type, await answer.text()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def city(
     country: Country, out: HttpFetch, mongo: Mongo, clock: Clock, tmp_path: Path
 ) -> AsyncIterator[City]:

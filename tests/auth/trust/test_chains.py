@@ -21,6 +21,8 @@ from tests.auth.trust.conftest import refusal
 
 RP = "openid_relying_party"
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_a_schools_system_resolves_through_five_levels(country: Country, resolver: Resolver) -> None:
     chain = await resolver.chain(country.school.url)
@@ -118,7 +120,7 @@ async def test_a_refusal_names_entity_and_remedy_in_both_languages(
     assert "contact the authority above" in english
 
 
-def test_every_reason_is_told_in_chinese_and_in_english() -> None:
+async def test_every_reason_is_told_in_chinese_and_in_english() -> None:
     for chinese, english in REASONS.values():
         assert any("\u4e00" <= char <= "\u9fff" for char in chinese)
         assert english.isascii()

@@ -24,7 +24,10 @@ from hub.identity.fetch import HttpFetch
 from hub.identity.store import MongoStore
 from hub.mongo import Mongo
 from hub.settings import Server
-from tests.auth.trust.hub_as_city import MINORS, OP, RP, City, Clock, claims_of, got
+from tests.auth.trust.hub_as_city import MINORS, OP, RP, City, claims_of, got
+from tests.fakes.recorded import Clock
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_stranger_resolves_a_school_through_the_hub_over_the_network(
@@ -179,7 +182,7 @@ async def test_an_anchor_that_is_broken_in_the_settings_is_told_at_the_start(
             Resolver(out, anchors, Limits(), time.time)
 
 
-def test_settings_bound_a_resolution() -> None:
+async def test_settings_bound_a_resolution() -> None:
     settings = TrustSettings(max_depth=3, max_fetches=7, statement_lifetime=Seconds(60))
     limits = limits_of(settings)
     assert (limits.depth, limits.fetches, limits.lifetime) == (3, 7, 60.0)

@@ -7,6 +7,8 @@ import pytest
 from connectors.sandbox.federation import Entity, standing
 from tests.auth.trust.hub_as_city import MINORS, City, claims_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def minors(city: City) -> tuple[bool, tuple[tuple[str, str], ...]]:
     """Whether the school's system may be told of minors, and why marks were refused."""

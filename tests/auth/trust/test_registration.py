@@ -20,6 +20,8 @@ from hub.identity.store import MongoStore
 from hub.mongo import Mongo
 from tests.auth.trust.hub_as_city import OP, RP, City, refused
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_a_schools_system_is_a_client_by_its_chain_alone(city: City) -> None:
     school = city.country.school

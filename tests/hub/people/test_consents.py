@@ -16,6 +16,7 @@ GUARDIAN = Viewer("guardian", person="P9", children_keys=frozenset({"roster:p1"}
 SENIOR = Viewer("senior", person="P8", person_keys=frozenset({"roster:p8"}))
 HER_PUPIL = ["roster:p1", "m1"]
 TEACHING, AID = Duty.TEACHING, Duty.AID
+AGREED = frozenset((key, TEACHING) for key in HER_PUPIL)
 
 
 class Turned(Clock):
@@ -35,8 +36,9 @@ async def test_what_was_agreed_to_counts_for_this_application_and_purpose_alone(
     kept = Consents(mongo)
     receipt = await kept.give(GUARDIAN, HER_PUPIL, "app", TEACHING, "v1")
     assert (receipt["by_guardian"], receipt["withdrawn_at"]) == (True, None)
-    assert await kept.consented("app", frozenset({TEACHING})) == frozenset(HER_PUPIL)
+    assert await kept.consented("app", frozenset({TEACHING})) == AGREED
     assert await kept.consented("app", frozenset({AID})) == frozenset()
+    assert await kept.consented("app", frozenset({AID, TEACHING})) == AGREED
     assert await kept.consented("app", frozenset()) == frozenset()
     assert await kept.consented("another", frozenset({TEACHING})) == frozenset()
     own = await kept.give(SENIOR, ["roster:p8"], "app", TEACHING, "v1")
@@ -57,7 +59,7 @@ async def test_a_withdrawn_consent_counts_no_more_and_agreeing_anew_makes_anothe
     kept, clock = Consents(mongo), Turned()
     elsewhere = Consents(mongo, clock)
     first = await give(kept)
-    assert await elsewhere.consented("app", frozenset({TEACHING})) == frozenset(HER_PUPIL)
+    assert await elsewhere.consented("app", frozenset({TEACHING})) == AGREED
     ended = await kept.withdraw(HER_PUPIL, first)
     assert ended is not None
     assert ended["withdrawn_at"] is not None
@@ -75,7 +77,7 @@ async def test_nobody_else_withdraws_it(mongo: Mongo) -> None:
     receipt = await give(kept)
     assert await kept.withdraw(["roster:p2"], receipt) is None
     assert await kept.withdraw(HER_PUPIL, "no such receipt") is None
-    assert await kept.consented("app", frozenset({TEACHING})) == frozenset(HER_PUPIL)
+    assert await kept.consented("app", frozenset({TEACHING})) == AGREED
 
 
 async def test_agreeing_and_withdrawing_at_the_same_time_never_gives_a_receipt_that_is_not_kept(

@@ -166,6 +166,7 @@ async def test_a_strand_written_anew_under_the_hubs_own_key_differs_from_its_cop
         ({"$set": {"reads.0.about": []}}, "differs"),
         ({"$unset": {"by": ""}}, "differs"),
         ({"$set": {"refused_": True}}, "differs"),
+        ({"$set": {"refused": True}, "$unset": {"by": "", "share": "", "place": "", "reads": ""}}, "differs"),
         ({"$set": {"told_at": "2026-01-01T00:00:00.000+00:00"}}, "differs"),
         (None, "missing"),
     ],

@@ -168,7 +168,9 @@ async def test_whoever_may_not_is_told_the_same_as_for_a_person_who_is_not_there
 
 async def test_an_application_of_somebody_elses_agrees_to_nothing_for_nobody() -> None:
     keeper = FakeWitness()
-    application = replace(THE_GUARDIAN, third_party=True, client="app", consented=frozenset({PUPIL}))
+    application = replace(
+        THE_GUARDIAN, third_party=True, client="app", consented=frozenset({(PUPIL, Duty.TEACHING)})
+    )
     for query, more in ((GIVE, {}), (WITHDRAW, {"receipt": "r0"})):
         code, said = await refused(query, world(application, keeper), **more)
         assert (code, "页面" in said) == ("BAD_ARGUMENT", True)
@@ -195,6 +197,13 @@ async def test_an_empty_client_or_receipt_is_refused() -> None:
     keeper = FakeWitness()
     assert (await refused(GIVE, world(THE_GUARDIAN, keeper), client=""))[0] == "BAD_ARGUMENT"
     assert (await refused(WITHDRAW, world(THE_GUARDIAN, keeper), receipt=""))[0] == "BAD_ARGUMENT"
+
+
+@pytest.mark.parametrize("client", ["a b", "x" * 256, "nul\0", "应用", "a\u202eb"])
+async def test_what_can_be_no_applications_name_is_agreed_to_by_nobody(client: str) -> None:
+    keeper = FakeWitness()
+    assert (await refused(GIVE, world(THE_GUARDIAN, keeper), client=client))[0] == "BAD_ARGUMENT"
+    assert keeper.receipts == {}
 
 
 async def test_a_silent_roster_is_told_and_not_taken_for_a_missing_person() -> None:

@@ -20,6 +20,7 @@ from schema.model.viewer import Standing, Viewer
 from schema.model.words import Family, Kind, Word
 from tests.fakes.school import (
     CLASS,
+    CLASSMATE,
     COUNTY_TEACHER,
     HER_PUPIL,
     MOTHER,
@@ -85,7 +86,7 @@ RECORDS = st.fixed_dictionaries(
 def test_who_looks_at_many_records_decides_as_if_each_were_the_only_one(
     records: list[dict[str, Any]], who: str, vendor: bool, data: st.DataObject
 ) -> None:
-    viewer = replace(PERSONAS[who], third_party=vendor, consented=frozenset({PUPIL}))
+    viewer = replace(PERSONAS[who], third_party=vendor, consented=frozenset({(PUPIL, Duty.TEACHING)}))
     eye = Eye(viewer, WITHIN, TODAY)
     for record in records:
         spec = data.draw(st.sampled_from([Word.declared[kind.value].spec for kind in Kind]))
@@ -327,9 +328,22 @@ def test_an_application_let_into_other_families_sees_of_this_one_what_anybody_se
 def test_a_third_party_sees_a_pupil_only_once_consented_to_whoever_sits_at_its_screen() -> None:
     vendor = replace(COUNTY_TEACHER, third_party=True)
     assert seen(vendor, Kind.PERSON, PUPIL) == {}
-    agreed = replace(vendor, consented=frozenset({PUPIL}))
+    agreed = replace(vendor, consented=frozenset({(PUPIL, Duty.TEACHING)}))
     assert seen(agreed, Kind.PERSON, PUPIL) == seen(COUNTY_TEACHER, Kind.PERSON, PUPIL)
     assert seen(vendor, Kind.PERSON, TEACHER) == seen(COUNTY_TEACHER, Kind.PERSON, TEACHER)
+
+
+@pytest.mark.parametrize("who", [COUNTY_TEACHER, OFFICER_FOR_THE_ROLL], ids=["teacher", "officer"])
+def test_what_was_agreed_to_for_one_purpose_opens_nothing_for_another(who: Viewer) -> None:
+    vendor = replace(who, third_party=True, purposes=frozenset(Duty))
+    agreed = replace(vendor, consented=frozenset({(PUPIL, Duty.AID), (CLASSMATE, Duty.TEACHING)}))
+    for kind, key in ((Kind.PERSON, PUPIL), (Kind.STUDENT_ROLL, "province:r1")):
+        aided = replace(who, standings=tuple(replace(s, class_keys=frozenset()) for s in who.standings))
+        for_aid = seen(replace(aided, purposes=frozenset({Duty.AID})), kind, key)
+        assert seen(agreed, kind, key) == for_aid
+    assert ties(agreed, Word.declared["Person"].spec, ROWS[Kind.PERSON][CLASSMATE], WITHIN).taught is (
+        who is COUNTY_TEACHER
+    )
 
 
 @pytest.mark.parametrize("who", [HER_PUPIL, THE_GUARDIAN], ids=["pupil", "guardian"])
