@@ -144,6 +144,8 @@ class IdentitySettings(Section, frozen=True, forbid_unknown_fields=True, kw_only
     """会话空闲期 / a sign-on ends after this long without use."""
     key_overlap: Seconds = Seconds(86400)
     """密钥重叠期 / a retired signing key verifies for this long."""
+    allowed_networks: tuple[str, ...] = ()
+    """应用可在的内网 / private networks or hosts that registered applications and entities may live in."""
     registration_token: str = ""
     """动态登记初始令牌 / initial access token of dynamic registration; empty: registration is off."""
     local_accounts: bool = True

@@ -92,7 +92,7 @@ class Hub:
     tokens: AccessTokens
     started: float
     gate: Gate | None = None
-    gate_http: Http | None = None
+    gate_https: tuple[Http, ...] = ()
     specs: Mapping[Kind, WordSpec] = field(default_factory=lambda: specs())
 
     def directory(self, viewer: Viewer) -> SourceDirectory:
@@ -139,9 +139,10 @@ class Hub:
 
     async def aclose(self) -> None:
         """Close in reverse of building."""
-        if self.gate is not None and self.gate_http is not None:
+        if self.gate is not None:
             await self.gate.aclose()
-            await self.gate_http.aclose()
+        for http in self.gate_https:
+            await http.aclose()
         await self.records.aclose()
         if self.catalogue is not None:
             await self.catalogue.aclose()
@@ -220,8 +221,9 @@ async def build(
         loaded, registry, cache, catalogue, mongo, shipped(), clock, identity, records, tokens, clock.epoch()
     )
     if settings.identity.issuer and mongo is not None:
-        hub.gate_http = Http(settings.hub.allowed_networks, max_bytes=FETCHED)
-        hub.gate = await asyncio.to_thread(build_gate, _asked_of(hub, ring, seal, mongo, hub.gate_http))
+        networks = (settings.hub.allowed_networks, settings.identity.allowed_networks)
+        hub.gate_https = tuple(Http(allowed, max_bytes=FETCHED) for allowed in networks)
+        hub.gate = await asyncio.to_thread(build_gate, _asked_of(hub, ring, seal, mongo))
     return hub
 
 
@@ -232,10 +234,11 @@ def tokens_of(settings: Settings, ring: KeyRing, clock: Clock) -> AccessTokens:
     return AccessTokens(ring, issuer=issuer, audience=audience, clock=clock.epoch)
 
 
-def _asked_of(hub: Hub, ring: KeyRing, seal: Seal, mongo: Mongo, http: Http) -> Asked:
+def _asked_of(hub: Hub, ring: KeyRing, seal: Seal, mongo: Mongo) -> Asked:
     """What the gate is built from."""
     settings, index = hub.loaded.settings, hub.records.index
     page = page_client(settings.identity.issuer)
+    inside, outside = (HttpFetch(http) for http in hub.gate_https)
     assert index is not None, "there is a database"
 
     def region_name(code: str, _language: str) -> str:
@@ -247,7 +250,8 @@ def _asked_of(hub: Hub, ring: KeyRing, seal: Seal, mongo: Mongo, http: Http) -> 
         clients=(*settings.clients, page), level=settings.hub.level.value,
         region=settings.hub.region,
         purposes=tuple(duty.value for duty in Duty), state=state_folder(hub.loaded), keys=ring,
-        store=MongoStore(mongo), fetch=HttpFetch(http),
+        store=MongoStore(mongo), fetch=inside,
+        outside=outside,
         people=RosterPeople(hub.directory, hub.today, index.find), matching=seal, audit=hub.records.log,
         clock=hub.clock.epoch, region_name=region_name,
     )  # fmt: skip

@@ -182,6 +182,7 @@ def load(file: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
     except msgspec.ValidationError as error:
         raise _refused(file, text, quiet(str(error))) from None
     _check_hub(file, text, settings.hub)
+    _check_networks(file, text, "identity", settings.identity.allowed_networks)
     _check_gate(file, text, settings)
     _check_sources(file, text, settings)
     return Loaded(settings, file.resolve())
@@ -299,18 +300,22 @@ def _within(lines: list[str], name: str, start: int, end: int | None) -> int:
     return next(found, 0)
 
 
+def _check_networks(file: Path, text: str, table: str, networks: tuple[str, ...]) -> None:
+    try:
+        Guard(networks)
+    except ValueError as error:
+        raise SettingsRefused(
+            file, _line(text, table, "allowed_networks"), str(error),
+            '例如 / e.g. ["10.1.0.0/16", "lrs.local"]',
+        ) from None  # fmt: skip
+
+
 def _check_hub(file: Path, text: str, hub: Hub) -> None:
     if hub.deadline <= 0:
         raise SettingsRefused(
             file, _line(text, "hub", "deadline"), "时限须大于零 / the deadline must be more than zero", '"5s"'
         )
-    try:
-        Guard(hub.allowed_networks)
-    except ValueError as error:
-        raise SettingsRefused(
-            file, _line(text, "hub", "allowed_networks"), str(error),
-            '例如 / e.g. ["10.1.0.0/16", "lrs.local"]',
-        ) from None  # fmt: skip
+    _check_networks(file, text, "hub", hub.allowed_networks)
     if hub.matching_key and len(hub.matching_key.encode()) < 32:
         raise SettingsRefused(
             file, _line(text, "hub", "matching_key"), "匹配密钥太短 / matching_key is too short",

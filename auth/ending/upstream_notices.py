@@ -70,7 +70,8 @@ class UpstreamNotices:
         if seen and not await self._is_new(seen, notice.expires):
             return
         ended = await self._end_all(settings.code, notice)
-        await self._audit.note("upstream.logout", upstream=settings.code, sessions=str(ended))
+        if ended or notice.jti:  # an unsigned notice of nobody's session is anybody's: not worth a line
+            await self._audit.note("upstream.logout", upstream=settings.code, sessions=str(ended))
         if seen:
             await self._seen.update_one({"_id": seen}, {"$set": {"done": True}})
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from auth.fetch import Fetched, FetchFailed
+from auth.fetch import Fetch, Fetched, FetchFailed
 from connectors.errors import Forbidden, Malformed, SourceError, TimedOut, Unavailable
 from connectors.http import Http, status_of
 
@@ -50,3 +50,16 @@ class HttpFetch:
             kind = next((kind for cause, kind in _KINDS if isinstance(error, cause)), "refused")
             raise FetchFailed(kind, str(error), status_of(error)) from None
         return Fetched(reply.status, reply.headers, reply.body)
+
+
+class Written:
+    """Two ways out in one: `inside` for addresses that the operator wrote down, `outside` for all others,
+    which strangers may have named (registered applications, entities of a federation)."""
+
+    def __init__(self, inside: Fetch, outside: Fetch, addresses: Iterable[str]) -> None:
+        self._inside, self._outside, self._written = inside, outside, frozenset(addresses)
+
+    async def __call__(self, method: str, url: str, **more: Any) -> Fetched:
+        """As `auth.fetch.Fetch` promises."""
+        way = self._inside if url in self._written else self._outside
+        return await way(method, url, **more)

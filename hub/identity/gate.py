@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -84,6 +84,7 @@ from auth.trust import federation as trust
 from auth.trust.authority import Published
 from auth.trust.errors import Distrusted
 from auth.trust.federation import Federation
+from hub.identity.fetch import Written
 
 INDEXES: tuple[IndexSpec, ...] = (
     *account_files.INDEXES, *chain.INDEXES, *client_files.INDEXES, *codes.INDEXES, *consents.INDEXES,
@@ -99,7 +100,8 @@ DECLARE_EVERY = 2.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What the gate is built from: settings, and what the hub lends it. `level` and `region` are the hub's,
-    `purposes` those it knows; `region_name(code, language)` names a place for people."""
+    `purposes` those it knows; `region_name(code, language)` names a place for people. `fetch` goes where the
+    operator's tables say, `outside` where strangers say: applications that registered, entities."""
 
     identity: IdentitySettings
     trust: TrustSettings
@@ -112,6 +114,7 @@ class Asked:
     keys: KeyRing
     store: Store
     fetch: Fetch
+    outside: Fetch
     people: People
     matching: Matching
     audit: Audit
@@ -119,9 +122,20 @@ class Asked:
     region_name: Callable[[str, str], str]
 
     @property
+    def to_clients(self) -> Fetch:
+        """The way to applications: those of the settings may live inside."""
+        return Written(self.fetch, self.outside, written(self.clients))
+
+    @property
     def graph(self) -> str:
         """The graph's address: the audience of access tokens."""
         return graph_of(self.identity)
+
+
+def written(clients: Iterable[ClientSettings]) -> Iterator[str]:
+    """The addresses of applications' servers that the operator wrote down."""
+    for client in clients:
+        yield from (client.jwks_uri, client.backchannel_logout_uri)
 
 
 def graph_of(identity: IdentitySettings) -> str:
@@ -212,7 +226,7 @@ def build_gate(asked: Asked) -> Gate:
     contradict themselves. Blocking for a moment: key files."""
     core = _core(asked)
     outbox = Notices(
-        asked.store, core.clients, asked.keys, asked.fetch, asked.audit, asked.clock,
+        asked.store, core.clients, asked.keys, asked.to_clients, asked.audit, asked.clock,
         issuer=asked.identity.issuer,
     )  # fmt: skip
     endings = Endings(core.sessions, outbox, core.families, asked.audit)
@@ -238,7 +252,7 @@ def _core(asked: Asked) -> _Core:
     cookies = Cookies(identity.issuer)
     found: dict[str, Any] = {}
     federation = _federation(asked, found)
-    clients = Clients(store, asked.clients, asked.fetch, clock, federation.client)
+    clients = Clients(store, asked.clients, asked.to_clients, clock, federation.client)
     family_store = Families(store, clock, life=identity.refresh_token_life, grace=identity.refresh_grace)
     core = _Core(
         asked, cookies, Pages(cookies, keys.derived("forms")), federation, clients,
@@ -266,7 +280,7 @@ def _federation(asked: Asked, metadata: Mapping[str, Any]) -> Federation:
 
     published = Published(metadata=told, superiors=asked.trust.authority_hints)
     return Federation(
-        asked.identity.issuer, asked.trust, asked.store, asked.fetch, ring, published, asked.clock,
+        asked.identity.issuer, asked.trust, asked.store, asked.outside, ring, published, asked.clock,
         purposes=asked.purposes,
     )  # fmt: skip
 

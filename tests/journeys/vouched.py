@@ -312,6 +312,7 @@ database = "{database}"
 harvest_every = "0s"
 [identity]
 issuer = "{issuer}"
+allowed_networks = ["127.0.0.0/8"]
 [trust]
 authority_hints = ["{levels.province.url}"]
 chain_lifetime = "{CHAIN_LIFE}s"

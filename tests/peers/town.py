@@ -58,7 +58,9 @@ async def town(mongo_uri: str, folder: Path, clients: Sequence[ClientSettings]) 
     settings = Settings(
         hub=HubSettings(environment="development", allowed_networks=("127.0.0.0/8",), state=str(folder)),
         storage=Storage(database=database),
-        identity=IdentitySettings(issuer=issuer, registration_token=INITIAL),
+        identity=IdentitySettings(
+            issuer=issuer, registration_token=INITIAL, allowed_networks=("127.0.0.0/8",)
+        ),
         clients=tuple(clients),
     )
     hub = await build(Loaded(settings, folder / "rongtong.toml"), mongo_uri=mongo_uri)
