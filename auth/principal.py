@@ -28,9 +28,9 @@ class Principal:
     `person` is the hub's own person number; `person_keys` their records at rosters (`source:localId`),
     `children_keys` those of the children they are guardian of. `client_id` is the application that asks for
     them and `session` the sign-on it hangs on; `scopes` and `purposes` bound what it may ask and for what:
-    without any purpose only what needs none; `first_party`: the bureau's own application. `jkt` is the
-    thumbprint of the key that must prove possession (RFC 9449), `acr` how surely they were recognised,
-    `auth_time` when, in seconds since 1970.
+    without any purpose only what needs none; `first_party`: the bureau's own application; `minors`: it may
+    be told of persons under 14. `jkt` is the thumbprint of the key that must prove possession (RFC 9449),
+    `acr` how surely they were recognised, `auth_time` when, in seconds since 1970.
     """
 
     issuer: str
@@ -44,6 +44,7 @@ class Principal:
     purposes: tuple[str, ...] = ()
     client_id: str = ""
     first_party: bool = False
+    minors: bool = False
     session: str = field(default="", repr=False)
     jkt: str = ""
     acr: str = ""
@@ -65,7 +66,7 @@ def principal_from(values: Mapping[str, Any], *, issuer: str) -> Principal:
     """A Principal from plain data (a persona, or decoded claims).
 
     Keys: subject, level, roles (list of role data), person, person_keys, children_keys, scopes, purposes,
-    client_id, first_party, session, jkt, acr, auth_time.
+    client_id, first_party, minors, session, jkt, acr, auth_time.
     Raises ValueError on an unknown key or a value of another type.
     """
     _only(values, _KEYS)
@@ -84,6 +85,7 @@ def principal_from(values: Mapping[str, Any], *, issuer: str) -> Principal:
         purposes=_texts(values.get("purposes", ()), "purposes"),
         client_id=_optional(values.get("client_id"), "client_id") or "",
         first_party=values.get("first_party") is True,
+        minors=values.get("minors") is True,
         session=_optional(values.get("session"), "session") or "",
         jkt=_optional(values.get("jkt"), "jkt") or "",
         acr=_optional(values.get("acr"), "acr") or "",
@@ -93,7 +95,7 @@ def principal_from(values: Mapping[str, Any], *, issuer: str) -> Principal:
 
 _KEYS = {
     "subject", "level", "roles", "person", "person_keys", "children_keys", "scopes", "purposes",
-    "client_id", "first_party", "session", "jkt", "acr", "auth_time",
+    "client_id", "first_party", "minors", "session", "jkt", "acr", "auth_time",
 }  # fmt: skip
 
 

@@ -81,6 +81,7 @@ class _Context(msgspec.Struct, array_like=True, frozen=True):
     children_keys: tuple[_Key, ...]
     purposes: tuple[str, ...]
     first_party: bool = False
+    minors: bool = False
 
 
 class _Bound(msgspec.Struct, frozen=True):
@@ -241,7 +242,7 @@ def _packed(principal: Principal, family: str) -> bytes:
         tuple(_Role(each.role, each.region_code, each.school_code, _slim(each.class_keys))
               for each in principal.roles),
         _slim(principal.person_keys), _slim(principal.children_keys), principal.purposes,
-        principal.first_party,
+        principal.first_party, principal.minors,
     )  # fmt: skip
     return zlib.compress(msgspec.msgpack.encode(context), wbits=-15)
 
@@ -276,6 +277,7 @@ def _principal(claims: _Claims, context: _Context) -> Principal:
         purposes=context.purposes,
         client_id=claims.client_id,
         first_party=context.first_party,
+        minors=context.minors,
         session=context.session,
         jkt=claims.cnf.jkt,
         acr=claims.acr,

@@ -133,7 +133,7 @@ class Issuing:
         """The token answer for a client itself: nobody's person, no refresh token (RFC 6749 §4.4)."""
         principal = Principal(
             issuer=self._issuer, subject=client.id, level="", scopes=scopes, purposes=client.purposes,
-            client_id=client.id, first_party=client.first_party, jkt=jkt,
+            client_id=client.id, first_party=client.first_party, minors=client.minors, jkt=jkt,
         )  # fmt: skip
         life = self._life_for(client)
         return self._answer(self._tokens.issue(principal, life), scopes, jkt, life)
@@ -156,8 +156,8 @@ class Issuing:
             issuer=self._issuer, subject=prepared.sub, level=profile.level, roles=profile.roles,
             person=grant.person, person_keys=profile.person_keys, children_keys=profile.children_keys,
             scopes=grant.scopes, purposes=client.purposes, client_id=client.id,
-            first_party=client.first_party, session=grant.session, jkt=jkt, acr=grant.acr,
-            auth_time=grant.auth_time,
+            first_party=client.first_party, minors=client.minors, session=grant.session, jkt=jkt,
+            acr=grant.acr, auth_time=grant.auth_time,
         )  # fmt: skip
         return self._tokens.issue(principal, life, family=grant.family)
 

@@ -53,6 +53,7 @@ def viewer_of(
         ),
         families=families_of(principal.scopes),
         third_party=not principal.first_party,
+        minors=principal.minors,
         consented=consented,
         client=principal.client_id,
         person=principal.person,

@@ -202,6 +202,8 @@ def decided(
     """The decision for one record."""
     tie = ties(viewer, spec, values, within)
     minor = spec.about_person and is_minor(values, today)
+    if minor and viewer.third_party and not viewer.minors:
+        tie = STRANGER
     return decision(spec, tie, minor, spec.about_person and at_work(values))
 
 

@@ -31,7 +31,8 @@ class Viewer:
     three families of data that the application asking was let into: of the others it sees what anybody sees.
     A `third_party` application sees of pupils only those in `consented` (keys of records whose guardian, or
     who, of age, themselves agreed, each with the purpose agreed to), and for no other purpose, whatever the
-    person at its screen may see; and that person's own.
+    person at its screen may see; and that person's own. Of children under 14, and of whom the age is not
+    known, it sees nothing at all without the leave to be told of `minors`.
     `person` is the hub's own number of the person asking, `client` names the application.
     """
 
@@ -44,6 +45,7 @@ class Viewer:
     families: frozenset[Family] = EVERY_FAMILY
     third_party: bool = False
     consented: frozenset[tuple[str, Duty]] = frozenset()
+    minors: bool = False
     client: str = ""
     person: str = ""
 
@@ -58,7 +60,7 @@ class Viewer:
         return "|".join(
             [
                 self.subject,
-                self.client,
+                f"{self.client}:{self.minors}",
                 ",".join(sorted(self.purposes)),
                 ",".join(sorted(self.families)),
                 ",".join(sorted(map("=".join, self.consented))),

@@ -158,7 +158,7 @@ def _claim(role: str, *, region: str = "371502", school: str | None = SCHOOL, cl
 
 _TEACHES = _claim("TEACHER", classes=("c-0-9",), me="u-0-t9")
 _FAMILY_OF = _claim("GUARDIAN", classes=("c-0-9",), me="u-0-9-0-g2", children=("u-0-9-0",))
-_VENDOR = {"first_party": False, "client_id": "matrix-vendor"}
+_VENDOR = {"first_party": False, "minors": True, "client_id": "matrix-vendor"}
 _STAFF = ("teacher", "principal")
 _AT_SCHOOL = {"works": _HERE, "taught": ("pupil", "classmate"), "duties": frozenset({TEACHING})}
 

@@ -86,7 +86,9 @@ RECORDS = st.fixed_dictionaries(
 def test_who_looks_at_many_records_decides_as_if_each_were_the_only_one(
     records: list[dict[str, Any]], who: str, vendor: bool, data: st.DataObject
 ) -> None:
-    viewer = replace(PERSONAS[who], third_party=vendor, consented=frozenset({(PUPIL, Duty.TEACHING)}))
+    viewer = replace(
+        PERSONAS[who], third_party=vendor, minors=True, consented=frozenset({(PUPIL, Duty.TEACHING)})
+    )
     eye = Eye(viewer, WITHIN, TODAY)
     for record in records:
         spec = data.draw(st.sampled_from([Word.declared[kind.value].spec for kind in Kind]))
@@ -326,7 +328,7 @@ def test_an_application_let_into_other_families_sees_of_this_one_what_anybody_se
 
 
 def test_a_third_party_sees_a_pupil_only_once_consented_to_whoever_sits_at_its_screen() -> None:
-    vendor = replace(COUNTY_TEACHER, third_party=True)
+    vendor = replace(COUNTY_TEACHER, third_party=True, minors=True)
     assert seen(vendor, Kind.PERSON, PUPIL) == {}
     agreed = replace(vendor, consented=frozenset({(PUPIL, Duty.TEACHING)}))
     assert seen(agreed, Kind.PERSON, PUPIL) == seen(COUNTY_TEACHER, Kind.PERSON, PUPIL)
@@ -335,7 +337,7 @@ def test_a_third_party_sees_a_pupil_only_once_consented_to_whoever_sits_at_its_s
 
 @pytest.mark.parametrize("who", [COUNTY_TEACHER, OFFICER_FOR_THE_ROLL], ids=["teacher", "officer"])
 def test_what_was_agreed_to_for_one_purpose_opens_nothing_for_another(who: Viewer) -> None:
-    vendor = replace(who, third_party=True, purposes=frozenset(Duty))
+    vendor = replace(who, third_party=True, minors=True, purposes=frozenset(Duty))
     agreed = replace(vendor, consented=frozenset({(PUPIL, Duty.AID), (CLASSMATE, Duty.TEACHING)}))
     for kind, key in ((Kind.PERSON, PUPIL), (Kind.STUDENT_ROLL, "province:r1")):
         aided = replace(who, standings=tuple(replace(s, class_keys=frozenset()) for s in who.standings))
@@ -348,7 +350,8 @@ def test_what_was_agreed_to_for_one_purpose_opens_nothing_for_another(who: Viewe
 
 @pytest.mark.parametrize("who", [HER_PUPIL, THE_GUARDIAN], ids=["pupil", "guardian"])
 def test_a_third_party_sees_of_a_pupil_what_the_pupil_or_guardian_themselves_brought_it(who: Viewer) -> None:
-    assert seen(replace(who, third_party=True), Kind.PERSON, PUPIL) == seen(who, Kind.PERSON, PUPIL) != {}
+    vendor = replace(who, third_party=True, minors=True)
+    assert seen(vendor, Kind.PERSON, PUPIL) == seen(who, Kind.PERSON, PUPIL) != {}
 
 
 def test_a_decision_is_made_once_for_each_way_to_stand_to_a_record() -> None:
@@ -356,3 +359,16 @@ def test_a_decision_is_made_once_for_each_way_to_stand_to_a_record() -> None:
     tie = ties(COUNTY_TEACHER, spec, ROWS[Kind.PERSON][PUPIL], WITHIN)
     assert decision(spec, tie, True, False) is decision(spec, tie, True, False)
     assert decision(spec, tie, True, False) is not decision(spec, tie, False, False)
+
+
+@pytest.mark.parametrize(
+    "who", [COUNTY_TEACHER, HER_PUPIL, THE_GUARDIAN], ids=["teacher", "pupil", "guardian"]
+)
+def test_an_application_without_leave_is_told_of_nobody_under_fourteen_whoever_brings_them(
+    who: Viewer,
+) -> None:
+    agreed = frozenset((PUPIL, duty) for duty in Duty)
+    vendor = replace(who, third_party=True, consented=agreed, purposes=frozenset(Duty))
+    assert seen(vendor, Kind.PERSON, PUPIL) == {}
+    grown = {"birth_date": "2010-01-01"}
+    assert seen(vendor, Kind.PERSON, PUPIL, **grown) != {}
