@@ -119,7 +119,9 @@ async def test_resolve_tells_of_subordinates_and_of_nobody_unknown(city: City) -
         "/federation/resolve", sub=country.school.url, trust_anchor=anchor, entity_type=RP
     )
     assert set(claims_of(token)["metadata"]) == {RP}
-    status, _, body = await city.get("/federation/resolve", sub=country.county.url, trust_anchor="https://x.y")
+    status, _, body = await city.get(
+        "/federation/resolve", sub=country.county.url, trust_anchor="https://x.y"
+    )
     assert (status, json.loads(body)["error"]) == (404, "invalid_trust_anchor")
     country.province.faults[city.url] = "unlisted"
     city.federation.forget()

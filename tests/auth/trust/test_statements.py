@@ -124,7 +124,7 @@ def test_claims_are_as_the_specification_has_them(more: dict[str, Any], reason: 
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=400) | st.text(alphabet="abcAB09-_.{}\"", max_size=200))
+@given(st.binary(max_size=400) | st.text(alphabet='abcAB09-_.{}"', max_size=200))
 def test_whatever_comes_in_is_a_statement_or_refused(token: bytes | str) -> None:
     with pytest.raises(Distrusted):
         signed(token, STATEMENT, ME)
