@@ -72,6 +72,8 @@ class Server(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """监听地址 / address to listen on."""
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
     """监听端口 / port; 0 lets the system choose."""
+    trusted_proxies: tuple[str, ...] = ()
+    """前置代理 / addresses of proxies in front whose X-Forwarded-For is believed; by default nobody's."""
 
 
 class Storage(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):

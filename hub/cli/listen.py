@@ -59,6 +59,7 @@ async def serving(
     sock = listening or bound(settings)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, ws="none", backlog=BACKLOG,
+        proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=list(settings.trusted_proxies),
         h11_max_incomplete_event_size=32_768, timeout_keep_alive=20, server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)

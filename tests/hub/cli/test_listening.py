@@ -1,11 +1,18 @@
-"""What listens sends small answers at once."""
+"""What listens sends small answers at once, and believes only proxies that were named."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 
-from hub.cli.listen import bound
+import aiohttp
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from hub.cli.listen import bound, serving
 from hub.settings import Server
 
 
@@ -23,3 +30,21 @@ async def test_an_answer_does_not_wait_for_the_last_ones_acknowledgement() -> No
         assert await accepted != 0
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize(("proxies", "seen"), [((), "127.0.0.1"), (("127.0.0.1",), "203.0.113.7")])
+async def test_who_a_request_came_from_is_told_by_named_proxies_only(
+    proxies: tuple[str, ...], seen: str
+) -> None:
+    async def peer(request: Request) -> Response:
+        assert request.client is not None
+        return PlainTextResponse(request.client.host)
+
+    settings = Server(port=0, trusted_proxies=proxies)
+    headers = {"X-Forwarded-For": "203.0.113.7"}
+    async with (
+        serving(Starlette(routes=[Route("/", peer)]), settings) as url,
+        aiohttp.ClientSession() as http,
+        http.get(url, headers=headers) as answer,
+    ):
+        assert await answer.text() == seen
