@@ -76,7 +76,7 @@ def peer(request: Request) -> str:
 
 class DevicePage:
     """`/device`. `person_name` tells what to call a person, "" where nobody knows. `address` tells whom a
-    request's tries are counted for; behind a proxy it is the founder's to say which header is believed."""
+    request's tries are counted for; behind a proxy the server's settings say whose header is believed."""
 
     def __init__(
         self,
