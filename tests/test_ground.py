@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -203,6 +204,11 @@ def test_everything_declared_is_pinned() -> None:
 
 def test_no_lock_that_hard_codes_addresses_is_here() -> None:
     assert not (ROOT / "uv.lock").exists()
+    peers = (ROOT / "tests" / "peers" / "package-lock.json").read_text("utf-8")
+    assert "://" not in peers
+    packages = {name: each for name, each in json.loads(peers)["packages"].items() if name}
+    assert packages
+    assert [name for name, each in packages.items() if "sha512-" not in each.get("integrity", "")] == []
 
 
 def test_every_dependency_says_why_it_is_there() -> None:

@@ -56,7 +56,7 @@ from auth.provider.device import DeviceAuthorization, DeviceGrant
 from auth.provider.device_codes import DeviceCodes
 from auth.provider.device_page import GUESSES, DevicePage
 from auth.provider.discovery import Discovery
-from auth.provider.exchange import IdTokensOf, TokenExchange
+from auth.provider.exchange import AccessTokensOf, IdTokensOf, TokenExchange
 from auth.provider.families import Families
 from auth.provider.id_tokens import IdTokens
 from auth.provider.interactions import Interactions
@@ -329,12 +329,11 @@ def _provider(core: _Core, dpop: DPoP) -> list[BaseRoute]:
         clients=core.clients, authentication=authentication, codes=Codes(store, clock),
         families=core.families, issuing=issuing, audit=asked.audit,
     )  # fmt: skip
+    levels = [each for each in core.upstreams.values() if isinstance(each, Oidc)]
     exchange = TokenExchange(
-        id_tokens={
-            each.settings.issuer: IdTokensOf(each, each.settings.client_id)
-            for each in core.upstreams.values() if isinstance(each, Oidc)
-        },
-        access_tokens={}, person_for=core.accounts.person_for, audiences=frozenset({asked.graph}),
+        id_tokens={one.settings.issuer: IdTokensOf(one, one.settings.client_id) for one in levels},
+        access_tokens={one.settings.issuer: AccessTokensOf(one, issuer) for one in levels},
+        person_for=core.accounts.person_for, audiences=frozenset({asked.graph}),
         families=core.families, issuing=issuing, audit=asked.audit, clock=clock,
         life=asked.identity.access_token_life,
     )  # fmt: skip
