@@ -72,6 +72,12 @@ class Accounts:
         account = await self._known(assertion, wanted="")
         return await self._persons.current(account["person"])
 
+    async def handed_on(self, assertion: Assertion) -> str:
+        """The person of a token that was handed on to us (RFC 8693). It tells less than a sign-in does, so an
+        account that is there stays as its last sign-in left it."""
+        known = await self.get(account_id(assertion.iss, assertion.sub))
+        return known.person if known is not None else await self.person_for(assertion)
+
     async def of_person(self, person: str) -> list[Account]:
         """A person's accounts, the oldest first; `person` of each is the current number."""
         current = await self.current(person)

@@ -93,7 +93,7 @@ class TokenExchange:
     """The grant at the token endpoint.
 
     `id_tokens`, `access_tokens`: exact issuer -> verifier. `person_for` finds or makes the person of an
-    assertion (`Accounts.person_for`). `life` is of access tokens; `clock` gives seconds since 1970.
+    assertion (`Accounts.handed_on`). `life` is of access tokens; `clock` gives seconds since 1970.
     `audiences`: what `audience` and `resource` may name: the graph.
     """
 

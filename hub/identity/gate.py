@@ -333,7 +333,7 @@ def _provider(core: _Core, dpop: DPoP) -> list[BaseRoute]:
     exchange = TokenExchange(
         id_tokens={one.settings.issuer: IdTokensOf(one, one.settings.client_id) for one in levels},
         access_tokens={one.settings.issuer: AccessTokensOf(one, issuer) for one in levels},
-        person_for=core.accounts.person_for, audiences=frozenset({asked.graph}),
+        person_for=core.accounts.handed_on, audiences=frozenset({asked.graph}),
         families=core.families, issuing=issuing, audit=asked.audit, clock=clock,
         life=asked.identity.access_token_life,
     )  # fmt: skip
